@@ -1,0 +1,42 @@
+# Every target sets up what it needs. Overrides: make test PYTHON=python3.12 VENV=/tmp/venv
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: train test check bench clean
+
+train: $(VENV)/.ready-train  ## train on MNIST over the simulated ring, against the classical ring
+	$(BIN)/qring train --workers 4 --compare
+
+test: $(VENV)/.ready-test  ## all tests but the slow sweeps
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.ready-test  ## lint, format, types, layer contracts
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same run
+	$(BIN)/python benchmarks/bench_links.py
+	$(BIN)/python benchmarks/bench_allreduce.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch goes first: whatever depends on it must find the pinned build already there.
+$(VENV)/.ready-torch: constraints.txt | $(BIN)/python
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	touch $@
+
+$(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
+	$(PIP) --editable '.[torch,data]'
+	touch $@
+
+$(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
+	$(PIP) --editable '.[torch,data,files,stim,qiskit,dev]'
+	touch $@ $(VENV)/.ready-train

@@ -1,0 +1,65 @@
+"""What an all-reduce returns, and what a method must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.ledger import Ledger
+from qring.network.links import Faults
+from qring.network.network import Network
+
+__all__ = ["Aggregate", "Method", "Progress"]
+
+Progress = Callable[[int, int], None]
+"""Called after every round with the rounds done and the rounds there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Aggregate:
+    """Every worker's copy of the sum, and what it took.
+
+    ``sums`` has shape (workers, coords). On a noiseless network all rows are equal; errors that
+    are not corrected may leave workers with different sums. ``faults`` is empty unless the
+    network records them. ``caveats`` says in words what weakens the result.
+    """
+
+    sums: NDArray[Any]
+    ledger: Ledger
+    faults: tuple[Faults, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def agreed(self) -> bool:
+        """Whether all workers hold the same sum, bit for bit."""
+        first = self.sums[:1].tobytes()
+        return all(row.tobytes() == first for row in self.sums[1:])
+
+    @property
+    def sum(self) -> NDArray[Any]:
+        """Worker 0's sum, shape (coords,)."""
+        first: NDArray[Any] = self.sums[0]
+        return first
+
+    @property
+    def mean(self) -> NDArray[Any]:
+        """Worker 0's sum over the number of workers, shape (coords,)."""
+        total: NDArray[Any] = self.sum / self.sum.dtype.type(len(self.sums))
+        return total
+
+
+class Method(Protocol):
+    """A way to sum gradients: a frozen value that knows how to run itself."""
+
+    def run(
+        self,
+        gradients: NDArray[Any],
+        network: Network,
+        rng: np.random.Generator | None,
+        progress: Progress,
+    ) -> Aggregate:
+        """Sum ``gradients`` of shape (workers, coords) over the network."""

@@ -1,0 +1,67 @@
+"""The verb: sum what all workers hold, over a simulated network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qring.collectives.aggregate import Aggregate, Method, Progress
+from qring.collectives.ring import Superdense
+from qring.errors import InputError
+from qring.network.network import Network
+
+__all__ = ["all_reduce"]
+
+
+def all_reduce(
+    gradients: ArrayLike,
+    *,
+    method: Method | None = None,
+    network: Network | None = None,
+    rng: np.random.Generator | None = None,
+    progress: Progress | None = None,
+) -> Aggregate:
+    """Sum the workers' gradients and account for every carrier.
+
+    Args:
+        gradients: shape (workers, coords), at least one of each; one row a worker.
+        method: how to sum; superdense-coded float bits unless said otherwise.
+        network: noise of the links; noiseless unless said otherwise.
+        rng: source of the network's errors; needed only where there is noise.
+        progress: called after every round with the rounds done and the rounds there are.
+
+    Raises:
+        InputError: shapes, types or values that cannot be summed.
+        BudgetError: words too small for the values or their sum.
+
+    Source: paper section 3.2.
+
+    """
+    rows = as_rows(gradients)
+    return (method or Superdense()).run(rows, network or Network(), rng, progress or _unseen)
+
+
+def _unseen(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def as_rows(gradients: ArrayLike) -> NDArray[Any]:
+    """Check that ``gradients`` is a (workers, coords) array of numbers and return it.
+
+    Raises:
+        InputError: workers of unequal length, no workers, no coordinates, or not numbers.
+
+    """
+    try:
+        rows = np.asarray(gradients)
+    except ValueError:
+        raise InputError("workers hold gradients of different lengths") from None
+    if rows.ndim != 2:
+        raise InputError(f"gradients must have shape (workers, coords), not {rows.shape}")
+    if 0 in rows.shape:
+        raise InputError(f"nothing to sum in gradients of shape {rows.shape}")
+    if rows.dtype.kind not in "biuf" and rows.dtype.name != "bfloat16":
+        raise InputError(f"cannot sum values of type {rows.dtype.name}")
+    return rows

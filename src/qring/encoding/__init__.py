@@ -1,0 +1,1 @@
+"""Gradients to words, words to bits, bits to Pauli labels, and back. Pure functions of arrays."""

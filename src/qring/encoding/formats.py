@@ -1,0 +1,105 @@
+"""How a chunk of values becomes the bits of one message, and how two chunks add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.encoding.packing import pack_words, unpack_words
+
+__all__ = ["FloatFormat", "Width", "WireFormat", "WordFormat", "width_of_sum"]
+
+Values = NDArray[Any]
+
+
+class WireFormat(Protocol):
+    """What an executor needs to know about the values it moves.
+
+    ``summed`` is the number of workers whose words a message holds.
+    """
+
+    def bits(self, count: int, summed: int) -> int:
+        """Bits of a message of ``count`` values."""
+
+    def pack(self, values: Values, summed: int) -> NDArray[np.uint8]:
+        """Return the message in a new buffer, eight bits a byte, first bit highest."""
+
+    def unpack(self, message: NDArray[np.uint8], count: int, summed: int) -> Values:
+        """Undo :meth:`pack`."""
+
+    def add(self, received: Values, own: Values) -> Values:
+        """Sum of two chunks, as the receiver forms it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FloatFormat:
+    """Floating-point values travel as their own bits; sums need no carry but round."""
+
+    dtype: np.dtype[Any]
+
+    def bits(self, count: int, summed: int) -> int:
+        """Bits of a message of ``count`` values."""
+        return count * self.dtype.itemsize * 8
+
+    def pack(self, values: Values, summed: int) -> NDArray[np.uint8]:
+        """Return the bytes of the values, in memory order."""
+        return np.array(values, dtype=self.dtype, order="C").view(np.uint8)
+
+    def unpack(self, message: NDArray[np.uint8], count: int, summed: int) -> Values:
+        """Read the bytes as values again."""
+        return message.view(self.dtype)
+
+    def add(self, received: Values, own: Values) -> Values:
+        """Add in the format's own precision; overflow to infinity is the format's own."""
+        with np.errstate(all="ignore"):
+            return np.asarray(received + own)
+
+
+class Width(Enum):
+    """Whether partial sums travel at the width of the whole sum, or only as wide as they are."""
+
+    FIXED = "fixed"
+    GROWING = "growing"
+
+
+def width_of_sum(word_bits: int, summed: int) -> int:
+    """Bits that hold the sum of ``summed`` words of ``word_bits`` bits: W_k = bitlen(k(2^b−1))."""
+    return (summed * ((1 << word_bits) - 1)).bit_length()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordFormat:
+    """Words in [0, 2^b), kept as uint64; sums are formed mod 2^B, B holding that of all workers."""
+
+    word_bits: int
+    workers: int
+    width: Width = Width.FIXED
+
+    @property
+    def sum_bits(self) -> int:
+        """B: bits of the sum of all workers' words."""
+        return width_of_sum(self.word_bits, self.workers)
+
+    def _travelling_bits(self, summed: int) -> int:
+        wide = self.workers if self.width is Width.FIXED else summed
+        return width_of_sum(self.word_bits, wide)
+
+    def bits(self, count: int, summed: int) -> int:
+        """Bits of a message of ``count`` words."""
+        return count * self._travelling_bits(summed)
+
+    def pack(self, values: Values, summed: int) -> NDArray[np.uint8]:
+        """Return the low bits of each word, one word after another, highest bit first."""
+        return pack_words(values, self._travelling_bits(summed))
+
+    def unpack(self, message: NDArray[np.uint8], count: int, summed: int) -> Values:
+        """Undo :meth:`pack`."""
+        return unpack_words(message, count, self._travelling_bits(summed))
+
+    def add(self, received: Values, own: Values) -> Values:
+        """Add mod 2^B."""
+        return (received + own) & np.uint64((1 << self.sum_bits) - 1)

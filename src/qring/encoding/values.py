@@ -1,0 +1,209 @@
+"""What the numbers of a gradient become before they travel: floats, integers or fixed point.
+
+An encoding is a frozen value. It turns an array of shape (workers, coords) into values and the
+:class:`~qring.encoding.formats.WireFormat` that moves them, and turns sums back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.encoding.formats import FloatFormat, Values, Width, WireFormat, WordFormat, width_of_sum
+from qring.errors import BudgetError, InputError
+
+__all__ = [
+    "MAX_SUM_BITS",
+    "BitBudget",
+    "Encoding",
+    "FixedPoint",
+    "FloatBits",
+    "Integers",
+    "OutOfRange",
+]
+
+MAX_SUM_BITS = 62
+"""Widest sum that words are allowed: it must fit a signed 64-bit integer with room for a carry."""
+
+_FLOATS = ("float16", "float32", "float64", "bfloat16")
+
+
+class Encoding(Protocol):
+    """How gradients become values on the wire."""
+
+    def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
+        """Return values of the same shape (workers, coords), and the format that moves them."""
+
+    def decode(self, sums: Values, workers: int) -> NDArray[Any]:
+        """Turn sums of ``workers`` values, any shape, into numbers of the caller's kind."""
+
+
+class BitBudget(NamedTuple):
+    """Where the bits of a word go. ``sum_bits`` = ``word_bits`` + ``carry_bits``."""
+
+    word_bits: int
+    carry_bits: int
+    sum_bits: int
+
+    @classmethod
+    def of(cls, word_bits: int, workers: int) -> BitBudget:
+        """Budget of a sum of ``workers`` words of ``word_bits`` bits.
+
+        Raises:
+            BudgetError: the sum would not fit ``MAX_SUM_BITS`` bits.
+
+        """
+        if word_bits < 1:
+            raise BudgetError(f"a word needs at least 1 bit, not {word_bits}")
+        sum_bits = width_of_sum(word_bits, workers)
+        if sum_bits > MAX_SUM_BITS:
+            raise BudgetError(
+                f"a sum of {workers} words of {word_bits} bits takes {sum_bits} bits, more than "
+                f"{MAX_SUM_BITS}; use words of at most "
+                f"{MAX_SUM_BITS - (sum_bits - word_bits)} bits"
+            )
+        return cls(word_bits, sum_bits - word_bits, sum_bits)
+
+    def __str__(self) -> str:
+        return f"{self.word_bits} bits a word + {self.carry_bits} carry = {self.sum_bits} bits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloatBits:
+    """The bits of float16, bfloat16, float32 or float64 values travel as they are.
+
+    bfloat16 arrays are those of the package ``ml_dtypes``. Infinities and NaN are refused unless
+    ``allow_nonfinite`` is set.
+    """
+
+    allow_nonfinite: bool = False
+
+    def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
+        """Return the gradients themselves, after a check of their type and values."""
+        if gradients.dtype.name not in _FLOATS:
+            raise InputError(
+                f"float bits cannot carry {gradients.dtype.name}; hand in one of "
+                f"{', '.join(_FLOATS)}, or choose Integers or FixedPoint words"
+            )
+        if not self.allow_nonfinite:
+            refuse_nonfinite(gradients)
+        native = gradients.dtype.newbyteorder("=")
+        return gradients.astype(native, copy=False), FloatFormat(native)
+
+    def decode(self, sums: Values, workers: int) -> NDArray[Any]:
+        """Return the sums themselves."""
+        return sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integers:
+    """Integers travel as words of ``word_bits`` bits, wide enough on the way for the exact sum.
+
+    Signed arrays hold values with |x| ≤ 2^(b−1)−1, unsigned and boolean ones 0..2^b−1. Sums come
+    back as int64.
+    """
+
+    word_bits: int
+    width: Width = Width.FIXED
+    signed: bool = True
+
+    def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
+        """Shift signed values into [0, 2^b) and check that all fit."""
+        workers = len(gradients)
+        BitBudget.of(self.word_bits, workers)
+        if gradients.dtype.kind not in "iub":
+            raise InputError(f"integer words cannot carry {gradients.dtype.name}; use FixedPoint")
+        low, high = -self._offset, (1 << self.word_bits) - 1 - self._offset
+        if self.signed:
+            high = self._offset
+        if gradients.size and (int(gradients.min()) < low or int(gradients.max()) > high):
+            raise BudgetError(
+                f"values reach from {int(gradients.min())} to {int(gradients.max())}, but words of "
+                f"{self.word_bits} bits hold {low}..{high}; raise word_bits"
+            )
+        words = (gradients.astype(np.int64) + self._offset).view(np.uint64)
+        return words, WordFormat(word_bits=self.word_bits, workers=workers, width=self.width)
+
+    def decode(self, sums: Values, workers: int) -> NDArray[np.int64]:
+        """Undo the shift, once for each of the ``workers`` summed."""
+        return sums.view(np.int64) - workers * self._offset
+
+    @property
+    def _offset(self) -> int:
+        return (1 << (self.word_bits - 1)) - 1 if self.signed else 0
+
+
+class OutOfRange(Enum):
+    """What fixed point does with values beyond its limit."""
+
+    REFUSE = "refuse"
+    CLIP = "clip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedPoint:
+    """Reals in [−limit, limit] become signed words of ``word_bits`` bits, rounded to nearest.
+
+    One step is limit / (2^(b−1)−1), so a sum of n values is exact in steps and off by at most
+    n/2 steps in value. Sums come back as float64.
+    """
+
+    word_bits: int
+    limit: float
+    out_of_range: OutOfRange = OutOfRange.REFUSE
+    width: Width = Width.FIXED
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.limit) and self.limit > 0):
+            raise InputError(f"the limit of fixed point must be positive, not {self.limit}")
+        if self.word_bits < 2:
+            raise BudgetError(f"a signed word needs at least 2 bits, not {self.word_bits}")
+
+    @property
+    def step(self) -> float:
+        """Value of the least significant bit, in units of the gradient."""
+        return self.limit / ((1 << (self.word_bits - 1)) - 1)
+
+    @property
+    def words(self) -> Integers:
+        """The integer encoding underneath."""
+        return Integers(word_bits=self.word_bits, width=self.width)
+
+    def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
+        """Clip if allowed, round to steps, and encode as integers."""
+        BitBudget.of(self.word_bits, len(gradients))
+        refuse_nonfinite(gradients)
+        reals = gradients.astype(np.float64)
+        if self.out_of_range is OutOfRange.REFUSE:
+            largest = float(np.abs(reals).max(initial=0))
+            if largest > self.limit:
+                raise BudgetError(
+                    f"|gradient| reaches {largest:.6g} but {self.word_bits}-bit words at step "
+                    f"{self.step:.6g} hold {self.limit:.6g}; raise the limit, or clip"
+                )
+        reals = np.clip(reals, -self.limit, self.limit)
+        return self.words.encode(np.rint(reals / self.step).astype(np.int64))
+
+    def decode(self, sums: Values, workers: int) -> NDArray[np.float64]:
+        """Return sums in the gradient's units."""
+        return self.words.decode(sums, workers).astype(np.float64) * self.step
+
+
+def refuse_nonfinite(gradients: NDArray[Any]) -> None:
+    """Raise if any value is NaN or infinite; say where the first one is.
+
+    Raises:
+        InputError: with the worker and coordinate of the first such value.
+
+    """
+    finite = np.isfinite(gradients)
+    if not finite.all():
+        worker, coord = (int(k) for k in np.argwhere(~finite)[0])
+        raise InputError(
+            f"worker {worker} holds {gradients[worker, coord]} at coordinate {coord}; "
+            f"remove it, or allow non-finite values (float bits only)"
+        )

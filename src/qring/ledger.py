@@ -1,0 +1,171 @@
+"""What crossed the network: counts of carriers per directed link, phase and kind.
+
+Links write into a :class:`Meter` as carriers move; everyone else reads a frozen
+:class:`Ledger`. All figures are exact integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from qring.errors import InputError
+
+__all__ = ["Carrier", "Entry", "Ledger", "Meter", "Phase", "Totals"]
+
+
+class Phase(str, Enum):
+    """When a carrier moves: before any gradient exists, or inside the all-reduce."""
+
+    SETUP = "setup"
+    ONLINE = "online"
+
+
+class Carrier(str, Enum):
+    """What is counted: a qubit sent, an ebit consumed, or a classical bit sent."""
+
+    QUBIT = "qubit"
+    EBIT = "ebit"
+    BIT = "bit"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger: ``count`` carriers on the directed link ``src`` → ``dst``."""
+
+    src: int
+    dst: int
+    phase: Phase
+    carrier: Carrier
+    count: int
+
+
+_Key = tuple[int, int, Phase, Carrier]
+
+
+class Totals(NamedTuple):
+    """Sums over all links. ``classical_bits`` counts both phases, ``online_bits`` one."""
+
+    online_bits: int
+    online_qubits: int
+    ebits: int
+    setup_qubits: int
+    classical_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Exact account of one run, or of several added together.
+
+    ``counts`` maps (src, dst, phase, carrier) to a positive integer; ``rounds`` is the number
+    of sequential communication rounds of the online phase.
+    """
+
+    counts: Mapping[_Key, int] = field(default_factory=lambda: MappingProxyType({}))
+    rounds: int = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield the entries ordered by link, phase and carrier."""
+        for key in sorted(self.counts):
+            yield Entry(*key, self.counts[key])
+
+    def __add__(self, other: Ledger) -> Ledger:
+        """Account of this run followed by another: counts add, rounds add."""
+        return Ledger(_summed((self, other)), self.rounds + other.rounds)
+
+    @classmethod
+    def side_by_side(cls, ledgers: Iterable[Ledger]) -> Ledger:
+        """Account of parts that ran at the same time: counts add, the longest sets the rounds."""
+        parts = tuple(ledgers)
+        return cls(_summed(parts), max((part.rounds for part in parts), default=0))
+
+    def on(self, src: int, dst: int, phase: Phase, carrier: Carrier) -> int:
+        """Carriers of one kind that crossed one directed link in one phase."""
+        return self.counts.get((src, dst, phase, carrier), 0)
+
+    def busiest(self, phase: Phase, carrier: Carrier) -> int:
+        """Largest count of this kind on any directed link."""
+        return max((e.count for e in self if (e.phase, e.carrier) == (phase, carrier)), default=0)
+
+    def total(self, carrier: Carrier, phase: Phase | None = None) -> int:
+        """Carriers of one kind over all links, in one phase or in both."""
+        return sum(e.count for e in self if e.carrier is carrier and phase in (None, e.phase))
+
+    @property
+    def totals(self) -> Totals:
+        """The five sums over all links that reports print."""
+        return Totals(
+            online_bits=self.total(Carrier.BIT, Phase.ONLINE),
+            online_qubits=self.total(Carrier.QUBIT, Phase.ONLINE),
+            ebits=self.total(Carrier.EBIT),
+            setup_qubits=self.total(Carrier.QUBIT, Phase.SETUP),
+            classical_bits=self.total(Carrier.BIT),
+        )
+
+    def rows(self) -> list[dict[str, int | str]]:
+        """The entries as plain values, ready for JSON."""
+        return [
+            {
+                "src": e.src,
+                "dst": e.dst,
+                "phase": e.phase.value,
+                "carrier": e.carrier.value,
+                "count": e.count,
+            }
+            for e in self
+        ]
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, int | str]], rounds: int) -> Ledger:
+        """Rebuild a ledger from :meth:`rows`.
+
+        Raises:
+            InputError: a row lacks a field, or holds something that is not a count.
+
+        """
+        meter = Meter()
+        for row in rows:
+            try:
+                meter.charge(
+                    int(row["src"]),
+                    int(row["dst"]),
+                    Phase(row["phase"]),
+                    Carrier(row["carrier"]),
+                    int(row["count"]),
+                )
+            except (KeyError, ValueError) as error:
+                raise InputError(f"not a ledger row: {dict(row)} ({error})") from None
+        return Ledger(meter.ledger().counts, rounds)
+
+
+class Meter:
+    """The counter that links write into while a protocol runs."""
+
+    __slots__ = ("_counts", "rounds")
+
+    def __init__(self) -> None:
+        self._counts: dict[_Key, int] = {}
+        self.rounds = 0
+
+    def charge(self, src: int, dst: int, phase: Phase, carrier: Carrier, count: int) -> None:
+        """Add ``count`` carriers to the directed link ``src`` → ``dst``."""
+        if count < 0:
+            raise InputError(f"a link cannot carry {count} {carrier.value}s")
+        if count:
+            key = (src, dst, phase, carrier)
+            self._counts[key] = self._counts.get(key, 0) + count
+
+    def ledger(self) -> Ledger:
+        """Everything charged so far, frozen."""
+        return Ledger(MappingProxyType(dict(self._counts)), self.rounds)
+
+
+def _summed(ledgers: Iterable[Ledger]) -> Mapping[_Key, int]:
+    counts: dict[_Key, int] = {}
+    for ledger in ledgers:
+        for key, count in ledger.counts.items():
+            counts[key] = counts.get(key, 0) + count
+    return MappingProxyType(counts)

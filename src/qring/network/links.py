@@ -1,0 +1,90 @@
+"""Links: what carries a message from one worker to the next, and charges for it.
+
+A link owns the message buffer while it travels: noise is applied in place, and every carrier is
+written into the meter here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.encoding.superdense import pairs_for
+from qring.ledger import Carrier, Meter, Phase
+from qring.network import pauli
+from qring.network.noise import BellDiagonal
+
+__all__ = ["ClassicalLink", "Faults", "Link", "SuperdenseLink"]
+
+
+class Faults(NamedTuple):
+    """Errors that one message suffered: pair numbers (ascending) and Pauli labels 1..3.
+
+    Labels are those of :data:`qring.encoding.superdense.PAULIS`: X = 1, Z = 2, Y = 3.
+    """
+
+    src: int
+    dst: int
+    round: int
+    pairs: NDArray[np.int64]
+    paulis: NDArray[np.uint8]
+
+
+class Link(Protocol):
+    """A directed link between two workers."""
+
+    def carry(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Send ``bits`` bits, packed eight a byte; what arrives is left in ``message``."""
+
+
+class ClassicalLink:
+    """Noiseless classical bits, one carrier a bit."""
+
+    __slots__ = ("_dst", "_meter", "_src")
+
+    def __init__(self, src: int, dst: int, meter: Meter) -> None:
+        self._src, self._dst, self._meter = src, dst, meter
+
+    def carry(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Charge one classical bit a bit; the message arrives as it was."""
+        self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.BIT, bits)
+
+
+class SuperdenseLink:
+    """Two bits a qubit over pre-shared pairs, each pair with independent Bell-diagonal noise.
+
+    Without ``rng`` the pairs are perfect and ``noise`` must be. With ``faults``, every error is
+    appended to it. A message of m bits takes ⌈m/2⌉ pairs: as many qubits in the setup phase, to
+    share them, and as many qubits and ebits online. Source: paper sections 3.1 and 3.2, remark 1.
+    """
+
+    __slots__ = ("_dst", "_faults", "_meter", "_noise", "_rng", "_src")
+
+    def __init__(
+        self,
+        src: int,
+        dst: int,
+        meter: Meter,
+        *,
+        noise: BellDiagonal,
+        rng: np.random.Generator | None,
+        faults: list[Faults] | None = None,
+    ) -> None:
+        self._src, self._dst, self._meter = src, dst, meter
+        self._noise, self._rng, self._faults = noise, rng, faults
+
+    def carry(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Charge ⌈bits/2⌉ pairs and XOR their errors onto the message."""
+        pairs = pairs_for(bits)
+        self._meter.charge(self._src, self._dst, Phase.SETUP, Carrier.QUBIT, pairs)
+        self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.QUBIT, pairs)
+        self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.EBIT, pairs)
+        if self._rng is None:
+            return
+        sent = message.copy() if self._faults is not None else None
+        pauli.disturb(message, pairs, self._noise, self._rng)
+        if self._faults is not None and sent is not None:
+            where, which = pauli.faults_between(sent, message, pairs)
+            self._faults.append(Faults(self._src, self._dst, self._meter.rounds, where, which))

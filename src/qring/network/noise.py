@@ -1,0 +1,134 @@
+"""Noise of shared pairs, as data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qring.errors import InputError
+
+__all__ = ["NOISELESS", "BellDiagonal"]
+
+_BELL_BASIS = np.array(  # columns Φ+, Ψ+, Ψ−, Φ−: what I, X, Y, Z on one half make of Φ+
+    [[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, -1, 0], [1, 0, 0, -1]]
+) / math.sqrt(2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BellDiagonal:
+    """Probabilities that a pair meant to be Φ+ arrives with X, Y or Z on one half.
+
+    For superdense coding with ideal local operations these three numbers describe *any* pair
+    state exactly: the channel XORs onto the two bits (b1, b2) ↔ Z^b1 X^b2 the error
+    X ↔ 01, Y ↔ 11, Z ↔ 10. Source: Bennett and Wiesner 1992; Bowen, PRA 63, 022302 (2001).
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "z"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and 0 <= value <= 1):
+                raise InputError(f"the probability of {name.upper()} is {value}, not in [0, 1]")
+        if self.error_probability > 1 + 1e-12:
+            raise InputError(
+                f"probabilities of X, Y and Z add up to {self.error_probability}, more than 1"
+            )
+
+    @property
+    def error_probability(self) -> float:
+        """Probability that a pair carries any error: 1 − fidelity."""
+        return self.x + self.y + self.z
+
+    @property
+    def fidelity(self) -> float:
+        """Overlap of the pair with Φ+, between 0 and 1."""
+        return max(0.0, 1 - self.error_probability)
+
+    @property
+    def weights(self) -> tuple[float, float, float, float]:
+        """Probabilities of (I, X, Y, Z)."""
+        return (self.fidelity, self.x, self.y, self.z)
+
+    @classmethod
+    def werner(cls, fidelity: float) -> BellDiagonal:
+        """White noise: the three errors are equally likely; ``fidelity`` in [0, 1]."""
+        if not 0 <= fidelity <= 1:
+            raise InputError(f"a fidelity lies in [0, 1], not at {fidelity}")
+        third = (1 - fidelity) / 3
+        return cls(x=third, y=third, z=third)
+
+    @classmethod
+    def depolarising(cls, error: float) -> BellDiagonal:
+        """White noise given by its error probability ``error`` = 1 − fidelity."""
+        if not 0 <= error <= 1:
+            raise InputError(f"an error probability lies in [0, 1], not at {error}")
+        return cls.werner(1 - error)
+
+    @classmethod
+    def dephasing(cls, flip: float) -> BellDiagonal:
+        """Phase flips only, with probability ``flip``."""
+        return cls(z=flip)
+
+    @classmethod
+    def independent_flips(cls, bit: float, phase: float) -> BellDiagonal:
+        """Bit and phase flips that happen independently, with these probabilities."""
+        return cls(x=bit * (1 - phase), y=bit * phase, z=phase * (1 - bit))
+
+    @classmethod
+    def from_density_matrix(cls, rho: ArrayLike) -> BellDiagonal:
+        """Weights of any two-qubit state, shape (4, 4), sender's qubit first.
+
+        Raises:
+            InputError: ``rho`` is not a density matrix (Hermitian, positive, trace one).
+
+        """
+        matrix: NDArray[np.complex128] = np.asarray(rho, dtype=np.complex128)
+        if matrix.shape != (4, 4):
+            raise InputError(f"a two-qubit state has shape (4, 4), not {matrix.shape}")
+        hermitian = np.allclose(matrix, matrix.conj().T, atol=1e-9)
+        if not hermitian or abs(np.trace(matrix) - 1) > 1e-9:
+            raise InputError("a density matrix is Hermitian and has trace 1")
+        if np.linalg.eigvalsh(matrix)[0] < -1e-9:
+            raise InputError("a density matrix has no negative eigenvalue")
+        weights = np.einsum("ik,ij,jk->k", _BELL_BASIS, matrix, _BELL_BASIS).real
+        _, x, y, z = (float(w) for w in np.clip(weights, 0, 1))
+        return cls(x=x, y=y, z=z)
+
+    @classmethod
+    def parse(cls, text: str) -> BellDiagonal:
+        """Read ``"P"`` (white noise of error probability P) or ``"X,Y,Z"`` (one probability each).
+
+        Raises:
+            InputError: the text is neither, or the probabilities are impossible.
+
+        """
+        try:
+            numbers = [float(part) for part in text.split(",")]
+        except ValueError:
+            numbers = []
+        if len(numbers) == 1:
+            return cls.depolarising(numbers[0])
+        if len(numbers) == 3:
+            return cls(x=numbers[0], y=numbers[1], z=numbers[2])
+        raise InputError(f"noise {text!r} is neither P nor X,Y,Z, with probabilities as numbers")
+
+    def __str__(self) -> str:
+        """Text that :meth:`parse` reads back as this value."""
+        return ",".join(repr(p) if p else "0" for p in (self.x, self.y, self.z))
+
+    def then(self, other: BellDiagonal) -> BellDiagonal:
+        """Noise of a pair that suffers this, and then ``other``."""
+        a, b = self.weights, other.weights
+        # Paulis in the order I, X, Y, Z multiply as 0, 1, 2, 3 under XOR, up to a phase.
+        x, y, z = (sum(a[k] * b[k ^ product] for k in range(4)) for product in (1, 2, 3))
+        return BellDiagonal(x=x, y=y, z=z)
+
+
+NOISELESS = BellDiagonal()
+"""Perfect pairs."""

@@ -1,0 +1,76 @@
+"""Ring schedules. Clockwise is worker i → i+1 (mod n).
+
+Worker numbers here are positions on the ring. An executor whose ranks sit in another order
+maps positions to ranks; the schedule does not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from qring.errors import InputError
+from qring.schedule.hops import Action, Hop, Round
+
+__all__ = ["Direction", "all_gather", "all_reduce", "broadcast", "reduce_scatter"]
+
+
+class Direction(Enum):
+    """Which way round a phase travels."""
+
+    CLOCKWISE = "clockwise"
+    COUNTER_CLOCKWISE = "counter-clockwise"
+
+
+def all_reduce(workers: int, *, gather: Direction = Direction.COUNTER_CLOCKWISE) -> Iterator[Round]:
+    """Yield the 2(n−1) rounds of a ring all-reduce over ``workers`` chunks.
+
+    Scatter-reduce runs clockwise, all-gather counter-clockwise as in the paper, or clockwise
+    as in NCCL. Source: paper section 3.2 and figure 1.
+    """
+    yield from reduce_scatter(workers)
+    yield from all_gather(workers, direction=gather)
+
+
+def reduce_scatter(workers: int) -> Iterator[Round]:
+    """Yield n−1 clockwise rounds after which worker i holds the whole sum of chunk i+1 (mod n)."""
+    _check(workers)
+    for t in range(workers - 1):
+        yield tuple(
+            Hop(i, (i + 1) % workers, (i - t) % workers, t + 1, Action.ADD) for i in range(workers)
+        )
+
+
+def all_gather(workers: int, *, direction: Direction) -> Iterator[Round]:
+    """Yield n−1 rounds that spread chunk i+1 (mod n) from its holder i to everybody."""
+    _check(workers)
+    step = 1 if direction is Direction.CLOCKWISE else -1
+    for t in range(workers - 1):
+        yield tuple(
+            Hop(i, (i + step) % workers, (i + 1 - step * t) % workers, workers, Action.KEEP)
+            for i in range(workers)
+        )
+
+
+def broadcast(workers: int, *, root: int, chunks: int) -> Iterator[Round]:
+    """Yield the rounds of a pipelined clockwise broadcast of ``chunks`` chunks from ``root``.
+
+    There are n−2+chunks rounds (none for one worker); every link but the one into the root
+    carries every chunk once.
+    """
+    _check(workers)
+    if not 0 <= root < workers:
+        raise InputError(f"root {root} is not one of the workers 0..{workers - 1}")
+    if workers == 1:
+        return
+    for t in range(workers - 2 + chunks):
+        yield tuple(
+            Hop((root + j) % workers, (root + j + 1) % workers, t - j, 1, Action.KEEP)
+            for j in range(workers - 1)
+            if 0 <= t - j < chunks
+        )
+
+
+def _check(workers: int) -> None:
+    if workers < 1:
+        raise InputError(f"a ring needs at least 1 worker, not {workers}")

@@ -1,0 +1,1 @@
+"""Closed forms: what a run should be observed to cost. Protocols never import this package."""
