@@ -55,7 +55,6 @@ class BitBudget(NamedTuple):
 
         Raises:
             BudgetError: the sum would not fit ``MAX_SUM_BITS`` bits.
-
         """
         if word_bits < 1:
             raise BudgetError(f"a word needs at least 1 bit, not {word_bits}")
@@ -86,11 +85,11 @@ class FloatBits:
         """Return the gradients themselves, after a check of their type and values."""
         if gradients.dtype.name not in _FLOATS:
             raise InputError(
-                f"float bits cannot carry {gradients.dtype.name}; hand in one of "
-                f"{', '.join(_FLOATS)}, or choose Integers or FixedPoint words"
+                f"float bits cannot carry {gradients.dtype.name}, only {', '.join(_FLOATS)}; "
+                "choose a word size (word_bits) to send words"
             )
         if not self.allow_nonfinite:
-            refuse_nonfinite(gradients)
+            _refuse_nonfinite(gradients)
         native = gradients.dtype.newbyteorder("=")
         return gradients.astype(native, copy=False), FloatFormat(native)
 
@@ -176,7 +175,7 @@ class FixedPoint:
     def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
         """Clip if allowed, round to steps, and encode as integers."""
         BitBudget.of(self.word_bits, len(gradients))
-        refuse_nonfinite(gradients)
+        _refuse_nonfinite(gradients)
         reals = gradients.astype(np.float64)
         if self.out_of_range is OutOfRange.REFUSE:
             largest = float(np.abs(reals).max(initial=0))
@@ -193,12 +192,11 @@ class FixedPoint:
         return self.words.decode(sums, workers).astype(np.float64) * self.step
 
 
-def refuse_nonfinite(gradients: NDArray[Any]) -> None:
+def _refuse_nonfinite(gradients: NDArray[Any]) -> None:
     """Raise if any value is NaN or infinite; say where the first one is.
 
     Raises:
         InputError: with the worker and coordinate of the first such value.
-
     """
     finite = np.isfinite(gradients)
     if not finite.all():

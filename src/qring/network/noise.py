@@ -86,7 +86,6 @@ class BellDiagonal:
 
         Raises:
             InputError: ``rho`` is not a density matrix (Hermitian, positive, trace one).
-
         """
         matrix: NDArray[np.complex128] = np.asarray(rho, dtype=np.complex128)
         if matrix.shape != (4, 4):
@@ -106,7 +105,6 @@ class BellDiagonal:
 
         Raises:
             InputError: the text is neither, or the probabilities are impossible.
-
         """
         try:
             numbers = [float(part) for part in text.split(",")]

@@ -1,0 +1,1 @@
+"""Where data enters and leaves: gradient files, and images that packages carry offline."""

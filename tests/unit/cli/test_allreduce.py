@@ -1,0 +1,140 @@
+import json
+
+import numpy as np
+import pytest
+
+from qring.cli.main import main
+from qring.theory.resources import RingResources
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for k in range(4):
+        paths.append(str(tmp_path / f"worker{k}.npy"))
+        np.save(paths[-1], rng.normal(size=(5, 7)).astype(np.float32))
+    return paths
+
+
+def run(capsys, *words):
+    status = main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def refused(capsys, *words):
+    try:
+        status = main([str(word) for word in words])
+    except SystemExit as stop:
+        status = stop.code
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    lines = [line for line in err.splitlines() if " carry = " not in line]
+    assert len(lines) == 1
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def test_json_has_the_whole_account(capsys, files):
+    status, out, _ = run(capsys, "allreduce", *files, "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["protocol"] == "superdense"
+    assert (answer["workers"], answer["coords"], answer["rounds"]) == (4, 35, 6)
+    expected = RingResources(workers=4, coords=35, word_bits=32, width="float")
+    assert answer["totals"] == expected.ledger("superdense").totals._asdict()
+    assert answer["links"] == expected.ledger("superdense").rows()
+    assert (
+        sum(link["count"] for link in answer["links"] if link["carrier"] == "ebit")
+        == (answer["totals"]["ebits"])
+    )
+
+
+def test_protocols_agree_on_the_sum_and_differ_by_two_in_carriers(capsys, files):
+    answers = [
+        json.loads(run(capsys, "allreduce", *files, "--protocol", p, "--json")[1])
+        for p in ("superdense", "classical")
+    ]
+    assert answers[0]["result_hash"] == answers[1]["result_hash"]
+    assert 2 * answers[0]["totals"]["online_qubits"] == answers[1]["totals"]["online_bits"]
+
+
+def test_words_travel_at_the_width_of_the_sum(capsys, files):
+    _, out, err = run(capsys, "allreduce", *files, "--word-bits", 7, "--clip", 1, "--json")
+    assert "7 bits a word + 2 carry = 9 bits; range ±1 (from --clip)" in err
+    expected = RingResources(workers=4, coords=35, word_bits=7).ledger("superdense")
+    assert json.loads(out)["totals"] == expected.totals._asdict()
+
+
+def test_sum_is_written_in_the_shape_of_the_inputs(capsys, files, tmp_path):
+    run(capsys, "allreduce", *files, "--out", tmp_path / "sum.npy")
+    total = np.load(tmp_path / "sum.npy")
+    assert total.shape == (5, 7)
+    assert total == pytest.approx(sum(np.load(path) for path in files), abs=1e-5)
+
+
+def test_table_names_units_and_the_rival(capsys, files):
+    _, out, _ = run(capsys, "allreduce", *files)
+    assert "classical ring" in out
+    assert "qubits" in out
+    assert "setup" in out
+
+
+def test_noise_is_cautioned(capsys, files):
+    status, out, err = run(capsys, "allreduce", *files, "--noise", "0.2", "--seed", 1)
+    assert status == 0
+    assert "without error correction" in err
+    assert "DIFFER" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--protocol", "telepathy"], "invalid choice"),
+        (["--noise", "1.5"], "error probability"),
+        (["--word-bits", "0"], "at least 1 bit"),
+        (["--word-bits", "1"], "at least 2 bits"),
+        (["--word-bits", "61"], "takes 63 bits"),
+        (["--clip", "1"], "give --word-bits"),
+        (["--word-bits", "8", "--clip", "-1"], "must be positive"),
+        (["--seed", "-1"], "seed"),
+        (["--out", "sum.csv"], "unknown kind of file"),
+        (["--out", "nowhere/sum.npy"], "no such folder"),
+        (["--bogus"], "unrecognized arguments"),
+        (["nowhere.npy"], "no such file"),
+    ],
+)
+def test_bad_options_end_in_one_line(capsys, files, words, message):
+    assert message in refused(capsys, "allreduce", *files, *words)
+
+
+@pytest.mark.parametrize("words", [[], ["--word-bits", "8"]])
+def test_nan_is_found(capsys, files, words):
+    array = np.load(files[2])
+    array[1, 3] = np.nan
+    np.save(files[2], array)
+    assert "worker 2 holds nan at coordinate 10" in refused(capsys, "allreduce", *files, *words)
+
+
+def test_nan_passes_when_allowed(capsys, files):
+    array = np.load(files[2])
+    array[1, 3] = np.nan
+    np.save(files[2], array)
+    assert run(capsys, "allreduce", *files, "--allow-nonfinite")[0] == 0
+
+
+def test_no_files_and_no_command_are_bad_input(capsys):
+    assert "required: FILE" in refused(capsys, "allreduce")
+    assert "required: COMMAND" in refused(capsys)
+
+
+def test_integers_need_words_and_get_exact_sums(capsys, tmp_path):
+    paths = [tmp_path / f"{k}.npy" for k in range(3)]
+    rows = np.random.default_rng(0).integers(-100, 100, size=(3, 50))
+    for path, row in zip(paths, rows, strict=True):
+        np.save(path, row)
+    assert "choose a word size" in refused(capsys, "allreduce", *paths)
+    run(capsys, "allreduce", *paths, "--word-bits", 8, "--out", tmp_path / "sum.npy")
+    assert (np.load(tmp_path / "sum.npy") == rows.sum(axis=0)).all()
