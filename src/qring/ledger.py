@@ -124,7 +124,6 @@ class Ledger:
 
         Raises:
             InputError: a row lacks a field, or holds something that is not a count.
-
         """
         meter = Meter()
         for row in rows:

@@ -37,9 +37,8 @@ def all_reduce(
         BudgetError: words too small for the values or their sum.
 
     Source: paper section 3.2.
-
     """
-    rows = as_rows(gradients)
+    rows = _as_rows(gradients)
     return (method or Superdense()).run(rows, network or Network(), rng, progress or _unseen)
 
 
@@ -47,12 +46,11 @@ def _unseen(done: int, total: int) -> None:
     """Show no progress."""
 
 
-def as_rows(gradients: ArrayLike) -> NDArray[Any]:
+def _as_rows(gradients: ArrayLike) -> NDArray[Any]:
     """Check that ``gradients`` is a (workers, coords) array of numbers and return it.
 
     Raises:
         InputError: workers of unequal length, no workers, no coordinates, or not numbers.
-
     """
     try:
         rows = np.asarray(gradients)

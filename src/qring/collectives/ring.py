@@ -71,7 +71,6 @@ class Superdense:
 
         Raises:
             InputError: the network is noisy and ``rng`` is missing.
-
         """
         network.check_links(len(gradients))
         if not network.is_noiseless and rng is None:

@@ -1,7 +1,8 @@
 """The sampler of pair errors follows its law exactly, on both of its paths.
 
-Every statistical check passes a p-value above ``FALSE_ALARM``, so a correct sampler fails a test
-with at most that probability for the seeds fixed here, were they drawn afresh.
+A statistical check asks for a p-value above ``FALSE_ALARM``, and no test makes more than 16 of
+them: with fresh seeds, a correct sampler would fail a test less often than once in 5 million runs.
+The seeds are fixed.
 """
 
 import itertools
@@ -14,7 +15,7 @@ from qring.errors import InputError
 from qring.network import pauli
 from qring.network.noise import NOISELESS, BellDiagonal
 
-FALSE_ALARM = 1e-7
+FALSE_ALARM = 1e-8
 MIN_EXPECTED = 50  # classes expected less often are joined: chi-square holds in the far tail
 LABELS = {"i": 0, "x": 1, "z": 2, "y": 3}
 
@@ -106,22 +107,25 @@ def test_short_messages_follow_the_law():
 @pytest.mark.parametrize("apart", [1, 2, 5])
 @pytest.mark.usefixtures("path")
 def test_errors_of_neighbouring_bytes_are_independent(noise, apart):
-    drawn = errors(noise, 1 << 21, seed=4)
-    # Last pair of a byte and first pair of a later one: sixteen joint outcomes.
-    joint = (drawn[:-apart] & 3) * 4 + (drawn[apart:] >> 6)
-    assert_follows(np.bincount(joint, minlength=16), np.outer(*[label_law(noise)] * 2).ravel())
+    drawn = errors(noise, apart << 20, seed=4)
+    # Pairs of bytes that share no byte with another, or the counts would not be multinomial.
+    couples = drawn.reshape(-1, 2, apart)
+    law = np.outer(label_law(noise), label_law(noise)).ravel()
+    for here, there in itertools.product((6, 4, 2, 0), repeat=2):
+        joint = (couples[:, 0] >> here & 3) * 4 + (couples[:, 1] >> there & 3)
+        assert_follows(np.bincount(joint.ravel(), minlength=16), law)
 
 
-@pytest.mark.parametrize("noise", [BIASED, NOISES["two a byte"]])
-def test_blocks_neither_overlap_nor_leave_gaps(path, monkeypatch, noise):
-    block = 48
+@pytest.mark.usefixtures("path")
+def test_blocks_neither_overlap_nor_leave_gaps(monkeypatch):
+    block, rest, noise = 48, 11, NOISES["two a byte"]
     for name in ("_TABLE_BYTES", "_BLOCK_BYTES"):
         monkeypatch.setattr(pauli, name, block)
-    drawn = errors(noise, block * 4000 + 7, seed=5)
+    drawn = errors(noise, block * 4000 + rest, seed=5)
     assert_follows(np.bincount(drawn, minlength=256), byte_law(noise))
-    hit = (drawn[: block * 4000].reshape(-1, block) != 0).sum(axis=0)
+    hit = (drawn[:-rest].reshape(-1, block) != 0).sum(axis=0)
     assert_follows(hit, np.full(block, 1 / block))  # narrower than multinomial: no false alarm
-    assert drawn[-7:].any() or noise is BIASED
+    assert drawn[-rest:].any()  # all 44 pairs spared: 0.65^44 < 1e-8
 
 
 @pytest.mark.parametrize("name", ["x", "y", "z"])
@@ -157,7 +161,7 @@ def test_bits_beyond_the_last_pair_are_untouched(pairs, noise):
         frame = sent.copy()
         pauli.disturb(frame, pairs, noise, np.random.default_rng(seed))
         assert np.array_equal(np.unpackbits(frame)[2 * pairs :], tail)
-        assert pairs == 0 or not np.array_equal(frame, sent) or pairs < 6
+        assert pairs < 1000 or not np.array_equal(frame, sent)
 
 
 @pytest.mark.parametrize("offset", [1, 3])

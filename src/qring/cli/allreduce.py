@@ -1,0 +1,164 @@
+"""``qring allreduce``: sum gradients from files, one file a worker."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.cli.show import count, progress_line, table
+from qring.collectives.aggregate import Aggregate, Method
+from qring.collectives.all_reduce import all_reduce
+from qring.collectives.ring import Classical, Superdense
+from qring.data.gradient_files import check_target, read_workers, write_gradient
+from qring.encoding.values import BitBudget, Encoding, FixedPoint, FloatBits, Integers, OutOfRange
+from qring.errors import InputError
+from qring.ledger import Carrier, Phase
+from qring.network.network import Network
+from qring.network.noise import BellDiagonal
+from qring.theory.resources import RingResources
+
+__all__ = ["add_to"]
+
+_METHODS: dict[str, Callable[..., Method]] = {"superdense": Superdense, "classical": Classical}
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "allreduce",
+        help="sum gradients from files over a simulated ring",
+        description="Sum gradients over a simulated ring, one file a worker. Float bits travel as "
+        "they are, unless --word-bits turns them into fixed-point words of an exact sum.",
+    )
+    add = parser.add_argument
+    add("files", nargs="+", type=Path, metavar="FILE", help=".npy, .safetensors or .pt state dict")
+    add("--protocol", choices=list(_METHODS), default="superdense", help="(default: superdense)")
+    add("--word-bits", type=int, metavar="B", help="send words of B bits plus carry")
+    add("--clip", type=float, metavar="C", help="clip to [-C, C]; the range of the words")
+    add("--noise", default="0", help="error probability of a pair, or of its errors X,Y,Z")
+    add("--seed", type=int, default=0, help="of the noise (default: 0)")
+    add("--allow-nonfinite", action="store_true", help="let NaN and infinity through (float bits)")
+    add("--out", type=Path, metavar="FILE", help="write the sum: .npy, .safetensors or .pt")
+    add("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.seed < 0:
+        raise InputError(f"a seed is not negative: {arguments.seed}")
+    network = Network(noise=BellDiagonal.parse(arguments.noise))
+    rows, layout = read_workers(arguments.files)
+    if arguments.out is not None:
+        check_target(arguments.out, layout)
+    encoding = _encoding(rows, arguments)
+    result = all_reduce(
+        rows,
+        method=_METHODS[arguments.protocol](encoding=encoding),
+        network=network,
+        rng=np.random.default_rng(arguments.seed),
+        progress=progress_line("rounds"),
+    )
+    if arguments.out is not None:
+        write_gradient(arguments.out, result.sum, layout)
+    for caveat in result.caveats:
+        print(f"qring: caution: {caveat}", file=sys.stderr)
+    print(
+        _as_json(result, rows, arguments) if arguments.json else _as_table(result, rows, arguments)
+    )
+    return 0
+
+
+def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> Encoding:
+    """Choose the encoding and say, before the first round, where the bits go."""
+    bits, clip = arguments.word_bits, arguments.clip
+    if bits is None:
+        if clip is not None:
+            raise InputError("--clip sets the range of words: give --word-bits as well")
+        return FloatBits(allow_nonfinite=arguments.allow_nonfinite)
+    budget = BitBudget.of(bits, len(rows))
+    if rows.dtype.kind in "iub":
+        if clip is not None:
+            raise InputError("--clip is for real values; these are integers")
+        print(f"qring: {budget}", file=sys.stderr)
+        return Integers(word_bits=bits, signed=rows.dtype.kind == "i")
+    source = "--clip"
+    if clip is None:
+        source = "the data; workers that share no memory would have to agree on it beforehand"
+        with np.errstate(invalid="ignore"):
+            clip = float(np.abs(rows.astype(np.float64)).max()) or 1.0
+        if not np.isfinite(clip):
+            clip = 1.0  # the encoding refuses these values and says where they are
+    fixed = FixedPoint(word_bits=bits, limit=clip, out_of_range=OutOfRange.CLIP)
+    print(
+        f"qring: {budget}; range ±{clip:.6g} (from {source}), step {fixed.step:.3g}",
+        file=sys.stderr,
+    )
+    return fixed
+
+
+def _as_json(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespace) -> str:
+    return json.dumps(
+        {
+            "protocol": arguments.protocol,
+            "workers": rows.shape[0],
+            "coords": rows.shape[1],
+            "word_bits": arguments.word_bits,
+            "rounds": result.ledger.rounds,
+            "result_hash": _hash(result.sum),
+            "agreed": result.agreed,
+            "caveats": list(result.caveats),
+            "links": result.ledger.rows(),
+            "totals": result.ledger.totals._asdict(),
+        }
+    )
+
+
+def _as_table(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespace) -> str:
+    workers, coords = rows.shape
+    ledger, totals = result.ledger, result.ledger.totals
+    rival = RingResources(
+        workers=workers,
+        coords=coords,
+        word_bits=arguments.word_bits or rows.dtype.itemsize * 8,
+        width="fixed" if arguments.word_bits else "float",
+    ).ledger("classical")
+    kind, unit = Carrier.QUBIT, "qubits"
+    if arguments.protocol == "classical":
+        kind, unit = Carrier.BIT, "bits"
+    lines = [
+        ["exact counts", arguments.protocol, "classical ring"],
+        [
+            "online, busiest link",
+            f"{count(ledger.busiest(Phase.ONLINE, kind))} {unit}",
+            f"{count(rival.busiest(Phase.ONLINE, Carrier.BIT))} bits",
+        ],
+        [
+            "online, all links",
+            f"{count(ledger.total(kind, Phase.ONLINE))} {unit}",
+            f"{count(rival.totals.online_bits)} bits",
+        ],
+        ["setup, all links", f"{count(totals.setup_qubits)} qubits", "0"],
+        ["pairs consumed", f"{count(totals.ebits)} ebits", "0"],
+        [
+            "lifetime carriers",
+            count(totals.setup_qubits + totals.online_qubits + totals.classical_bits),
+            count(rival.totals.online_bits),
+        ],
+        ["rounds", count(ledger.rounds), count(rival.rounds)],
+    ]
+    heading = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
+    agreement = "" if result.agreed else " at worker 0; the workers' sums DIFFER"
+    closing = f"sum: sha256 {_hash(result.sum)[:16]}{agreement}"
+    return f"{heading}\n\n{table(lines)}\n\n{closing}"
+
+
+def _hash(array: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -1,0 +1,57 @@
+"""Parse the command line, run one command, and turn errors into one line and an exit status.
+
+Exit status: 0 done, 1 the protocol aborted, 2 bad input, 3 the run failed (a rank died).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from qring import __version__
+from qring.cli import allreduce, train
+from qring.errors import InputError, MissingExtraError, QringError
+
+__all__ = ["main"]
+
+_ABOUT = """\
+Quantum ring all-reduce on a simulated network, with exact accounts of qubits, ebits and bits.
+A simulation protects nobody's data and speeds nothing up: it shows what a quantum network
+would do, cost and leak."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like every other error of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"qring: {message} (see: {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    parser = _Parser(
+        prog="qring", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"qring {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (allreduce, train):
+        command.add_to(commands)
+    try:
+        arguments = parser.parse_args(argv)
+        status: int = arguments.run(arguments)
+    except (InputError, MissingExtraError) as error:
+        print(f"qring: {error}", file=sys.stderr)
+        return 2
+    except QringError as error:
+        print(f"qring: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("qring: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""``qring train``: data-parallel training over the simulated ring, with the account to show."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from qring.cli.show import count, table
+from qring.ledger import Carrier, Ledger, Phase
+from qring.training.launch import launch
+from qring.training.settings import Protocol, TrainSettings, add_arguments
+
+__all__ = ["add_to"]
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "train",
+        help="train a model data-parallel over a simulated ring",
+        description="Train a model on real images with unmodified DistributedDataParallel; every "
+        "gradient bit goes around the simulated ring. On many hosts: "
+        "torchrun ... -m qring.training.rank, with the same options.",
+    )
+    parser.add_argument("--workers", type=int, default=4, help="processes (default: 4)")
+    add_arguments(parser)
+    parser.add_argument("--compare", action="store_true", help="then train over the classical ring")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default: runs/TIME)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, not a table")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = TrainSettings.from_arguments(arguments)
+    out: Path = arguments.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
+    launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
+    summary = json.loads((out / "result.json").read_text())
+    ledgers = json.loads((out / "ledger.json").read_text())
+    if settings.noise.error_probability and settings.protocol is Protocol.SUPERDENSE:
+        print(
+            "qring: caution: noise without error correction: every error that fell is in the "
+            "gradients, and ranks may have drifted apart",
+            file=sys.stderr,
+        )
+    print(
+        _as_json(settings, summary, ledgers, out)
+        if arguments.json
+        else _as_table(settings, summary, ledgers, out)
+    )
+    return 0
+
+
+def _as_json(
+    settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
+) -> str:
+    runs = {name: {**run, **ledgers[name]} for name, run in summary["runs"].items()}
+    own = runs.pop(settings.protocol.value)
+    return json.dumps(
+        {
+            "protocol": settings.protocol.value,
+            "workers": summary["workers"],
+            **own,
+            "settings": summary["settings"],
+            "compared": runs,
+            "out": str(out),
+        }
+    )
+
+
+def _as_table(
+    settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
+) -> str:
+    runs: dict[str, dict[str, Any]] = summary["runs"]
+    accounts = {
+        name: Ledger.from_rows(ledgers[name]["links"], ledgers[name]["rounds"]) for name in runs
+    }
+    own = runs[settings.protocol.value]
+
+    def row(label: str, cell: Any) -> list[str]:  # noqa: ANN401 - a function of a run's name
+        return [label, *(cell(name) for name in runs)]
+
+    lines = [
+        row("", str),
+        row("accuracy on held-out images", lambda name: f"{runs[name]['accuracy']:.1%}"),
+        row("online, busiest link", lambda name: _online(name, accounts[name], busiest=True)),
+        row("online, all links", lambda name: _online(name, accounts[name], busiest=False)),
+        row("setup, all links", lambda name: f"{count(accounts[name].totals.setup_qubits)} qubits"),
+        row("pairs consumed", lambda name: f"{count(accounts[name].totals.ebits)} ebits"),
+        row("lifetime carriers", lambda name: count(_lifetime(accounts[name]))),
+        row("rounds", lambda name: count(accounts[name].rounds)),
+        row("parameters, sha256", lambda name: runs[name]["result_hash"][:16]),
+    ]
+    notes = [f"results in {out}"]
+    if not own["agreed"]:
+        notes.insert(0, "the ranks ended with DIFFERENT parameters; the hash is rank 0's")
+    if len(runs) > 1:
+        same = len({run["result_hash"] for run in runs.values()}) == 1
+        notes.insert(0, f"parameters are {'identical bit for bit' if same else 'DIFFERENT'}")
+    heading = (
+        f"{settings.data.value}, {settings.model.value} ({own['coords']:,} parameters), "
+        f"{summary['workers']} workers, {settings.epochs} epochs, {own['steps']} steps"
+    )
+    return "\n".join([heading, "", table(lines), "", *notes])
+
+
+def _online(protocol: str, ledger: Ledger, *, busiest: bool) -> str:
+    classical = protocol == Protocol.CLASSICAL.value
+    kind, unit = (Carrier.BIT, "bits") if classical else (Carrier.QUBIT, "qubits")
+    amount = ledger.busiest(Phase.ONLINE, kind) if busiest else ledger.total(kind, Phase.ONLINE)
+    return f"{count(amount)} {unit}"
+
+
+def _lifetime(ledger: Ledger) -> int:
+    totals = ledger.totals
+    return totals.setup_qubits + totals.online_qubits + totals.classical_bits

@@ -1,0 +1,21 @@
+"""The quantum ring as a PyTorch process group: ``init_process_group("qring")``.
+
+Importing this package registers the backend ``qring`` with ``torch.distributed``.
+"""
+
+from __future__ import annotations
+
+from qring.errors import MissingExtraError
+
+try:
+    import torch.distributed as _dist  # noqa: F401
+except ImportError:
+    raise MissingExtraError("the PyTorch backend", "torch") from None
+
+from qring.torch.accounts import gather_ledger, ledger, monitored_barrier, reset_ledger
+from qring.torch.backend import register as _register
+from qring.torch.options import Options
+
+__all__ = ["Options", "gather_ledger", "ledger", "monitored_barrier", "reset_ledger"]
+
+_register()

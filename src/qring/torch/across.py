@@ -1,0 +1,134 @@
+"""Collectives and messages straight from rank to rank, as PyTorch calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qring.errors import InputError
+from qring.torch import exchange
+from qring.torch.arguments import (
+    check_dense,
+    one,
+    parts_of,
+    root_of,
+    rows_of,
+    same_sizes,
+)  # fmt: skip
+from qring.torch.member import Member
+from qring.torch.staging import Staged, stage
+from qring.torch.work import RingWork
+
+__all__ = ["DirectCalls"]
+
+
+class DirectCalls(Member):
+    """The part of the process group whose messages go straight to their destination."""
+
+    def gather(
+        self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None,
+        **kw: Any,
+    ) -> RingWork:  # fmt: skip
+        """Collect a tensor from all ranks in a list at the root."""
+        tensor, root = one(input_tensors), root_of(opts, kw, self.size())
+        outs = parts_of(output_tensors) if self.rank() == root else []
+        if self.rank() == root:
+            same_sizes("gather", tensor, outs, self.size())
+        check_dense("gather", [tensor])
+        mine, staged = Staged(tensor), stage(outs)
+        call = self._call("gather", opts, timeout, mine.flat, root=root)
+
+        def job() -> None:
+            flats = [out.flat for out in staged]
+            exchange.gather(self._node, mine.fetch(), flats, root, call)
+            for out in staged:
+                out.deliver()
+
+        return self._submit("gather", job, [list(outs)])
+
+    def scatter(
+        self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None,
+        **kw: Any,
+    ) -> RingWork:  # fmt: skip
+        """Give each rank its tensor of the root's list."""
+        out, root = one(output_tensors), root_of(opts, kw, self.size())
+        parts = parts_of(input_tensors) if self.rank() == root else []
+        if self.rank() == root:
+            same_sizes("scatter", out, parts, self.size())
+        check_dense("scatter", [out])
+        mine, staged = Staged(out), stage(parts)
+        call = self._call("scatter", opts, timeout, mine.flat, root=root)
+
+        def job() -> None:
+            chunks = [part.fetch() for part in staged]
+            exchange.scatter(self._node, chunks, mine.flat, root, call)
+            mine.deliver()
+
+        return self._submit("scatter", job, [out])
+
+    def alltoall(
+        self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None
+    ) -> RingWork:
+        """Give rank j this rank's j-th tensor, and get one from each."""
+        if not len(output_tensors) == len(input_tensors) == self.size():
+            raise InputError(
+                f"all_to_all takes {self.size()} tensors on each side, not "
+                f"{len(input_tensors)} and {len(output_tensors)}"
+            )
+        check_dense("all_to_all", [*input_tensors, *output_tensors])
+        outs, parts = stage(output_tensors), stage(input_tensors)
+        call = self._call("all_to_all", opts, timeout, outs[0].flat).of_bytes(0)
+
+        def job() -> None:
+            chunks = [part.fetch() for part in parts]
+            exchange.all_to_all(self._node, chunks, [out.flat for out in outs], call)
+            for out in outs:
+                out.deliver()
+
+        return self._submit("all_to_all", job, list(output_tensors))
+
+    def all_to_all_single(
+        self,
+        output: Any,
+        input: Any,  # noqa: A002
+        output_split_sizes: Sequence[int] = (),
+        input_split_sizes: Sequence[int] = (),
+        opts: Any = None,
+        timeout: Any = None,
+    ) -> RingWork:
+        """Give rank j this rank's j-th rows of a tensor, and get rows from each."""
+        check_dense("all_to_all_single", [input, output])
+        mine, whole = Staged(output), Staged(input)
+        outs = rows_of(output, mine.flat, output_split_sizes, self.size())
+        sizes = [len(p) for p in rows_of(input, whole.flat, input_split_sizes, self.size())]
+        call = self._call("all_to_all", opts, timeout, mine.flat).of_bytes(0)
+
+        def job() -> None:
+            chunks = whole.fetch().split(sizes)
+            exchange.all_to_all(self._node, chunks, outs, call)
+            mine.deliver()
+
+        return self._submit("all_to_all_single", job, [output])
+
+    def send(self, tensors: Any, dst: int, tag: int = 0) -> RingWork:
+        """Send a tensor to rank ``dst``; done when it is on its way."""
+        tensor = one(tensors)
+        check_dense("send", [tensor])
+        return self._noted(self._post.send(tensor, self._peer(dst), tag, self._limit_s(None)))
+
+    def recv(self, tensors: Any, src: int, tag: int = 0) -> RingWork:
+        """Receive a tensor from rank ``src``."""
+        tensor = one(tensors)
+        check_dense("recv", [tensor])
+        return self._noted(self._post.receive(tensor, self._peer(src), tag, self._limit_s(None)))
+
+    def recv_anysource(self, tensors: Any, tag: int = 0) -> RingWork:
+        """Receive a tensor from whichever rank sends one first."""
+        tensor = one(tensors)
+        check_dense("recv", [tensor])
+        return self._noted(self._post.receive(tensor, None, tag, self._limit_s(None)))
+
+    def _peer(self, rank: int) -> int:
+        if not 0 <= rank < self.size():
+            raise InputError(f"rank {rank} is not one of the ranks 0..{self.size() - 1}")
+        return rank

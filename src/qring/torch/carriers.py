@@ -1,0 +1,74 @@
+"""What a rank's messages travel on: its outgoing links, their noise and their account."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+import torch
+from qring.ledger import Ledger, Meter
+from qring.network.links import ClassicalLink, Link, SuperdenseLink
+from qring.torch.options import Options
+from qring.torch.transport.arena import Parcel
+
+__all__ = ["Carriers"]
+
+_UNTOUCHED = np.empty(0, np.uint8)
+
+
+class Carriers:
+    """Links from one rank to all others, made when first used. Used by one thread."""
+
+    __slots__ = ("_links", "_meter", "_names", "_options", "_rank", "_rng")
+
+    def __init__(self, options: Options, names: Sequence[int], rank: int, stream: str) -> None:
+        self._options, self._names, self._rank = options, names, rank
+        seed = (options.seed, names[rank], zlib.crc32(stream.encode()))
+        self._rng = np.random.default_rng(seed) if options.is_noisy else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new account; the random stream goes on."""
+        self._meter = Meter()
+        self._links: dict[tuple[int, bool], Link] = {}
+
+    def carry(self, dst: int, parcel: Parcel, exact: bool) -> None:
+        """Charge a parcel's bits to the link to ``dst`` and let noise have its way with them.
+
+        ``exact`` payloads are charged like others, but arrive as they were sent.
+        """
+        link = self._links.get((dst, exact)) or self._lay(dst, exact)
+        noisy = self._rng is not None and not exact
+        link.carry(parcel.array[: parcel.nbytes] if noisy else _UNTOUCHED, 8 * parcel.nbytes)
+
+    def carry_values(self, dst: int, values: torch.Tensor, exact: bool) -> torch.Tensor:
+        """Charge a flat tensor to the link to ``dst``; return what arrives."""
+        link = self._links.get((dst, exact)) or self._lay(dst, exact)
+        bits = 8 * values.numel() * values.itemsize
+        if self._rng is None or exact:
+            link.carry(_UNTOUCHED, bits)
+            return values
+        arriving = values.clone()
+        link.carry(arriving.view(torch.uint8).numpy(), bits)
+        return arriving
+
+    def rounds(self, count: int) -> None:
+        """Charge rounds, one after another."""
+        self._meter.rounds += count
+
+    def ledger(self) -> Ledger:
+        """Everything charged so far."""
+        return self._meter.ledger()
+
+    def _lay(self, dst: int, exact: bool) -> Link:
+        ends = self._names[self._rank], self._names[dst]
+        link: Link
+        if self._options.protocol == "classical":
+            link = ClassicalLink(*ends, self._meter)
+        else:
+            rng = None if exact else self._rng
+            link = SuperdenseLink(*ends, self._meter, noise=self._options.noise, rng=rng)
+        self._links[dst, exact] = link
+        return link

@@ -1,0 +1,210 @@
+"""One rank at work: it carries out plans, parcel by parcel."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from qring.errors import PeerError
+from qring.torch.carriers import Carriers
+from qring.torch.plan import Departure, Plan
+from qring.torch.reduction import DTYPES, Fold
+from qring.torch.transport.arena import SLOT_BYTES, Parcel
+from qring.torch.transport.mailbox import Mailbox
+from qring.torch.transport.wires import SIGNATURE_BYTES
+
+__all__ = ["KINDS", "Call", "Cargo", "Node"]
+
+KINDS = (
+    "all_reduce", "broadcast", "all_gather", "reduce_scatter", "barrier", "reduce", "gather",
+    "scatter", "all_to_all", "gather_ledger", "join",
+)  # fmt: skip
+_SIGNATURE = struct.Struct(f"<IBBBxiQ{SIGNATURE_BYTES - 20}x")
+_EXACT = frozenset(dtype for dtype in DTYPES if not (dtype.is_floating_point or dtype.is_complex))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What all ranks must agree on for a collective to make sense.
+
+    ``nbytes`` is the payload by which sizes are compared; 0 where they may differ.
+    """
+
+    kind: str
+    dtype: torch.dtype = torch.uint8
+    nbytes: int = 0
+    reduction: int = 0
+    root: int = -1
+    timeout_s: float
+    charged: bool = True
+
+    def of_bytes(self, nbytes: int) -> Call:
+        """The same call with another payload."""
+        return replace(self, nbytes=nbytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cargo:
+    """The flat tensors of one rank, by chunk: what it brings and what it takes home.
+
+    ``lengths`` are in elements, for all chunks that the rank sends or receives; one that it only
+    passes on has neither tensor.
+    """
+
+    lengths: Mapping[int, int]
+    brings: Mapping[int, torch.Tensor]
+    takes: Mapping[int, torch.Tensor]
+
+
+class Node:
+    """A rank with its mailbox and carriers. Used by one thread at a time."""
+
+    __slots__ = ("_failure", "_mailbox", "_sequence", "carriers", "rank", "size")
+
+    def __init__(self, mailbox: Mailbox, carriers: Carriers) -> None:
+        self._mailbox, self.carriers = mailbox, carriers
+        self.rank, self.size = mailbox.rank, mailbox.size
+        self._sequence = 0
+        self._failure: str | None = None
+
+    @property
+    def names(self) -> Sequence[int]:
+        """Global ranks, by rank in the group."""
+        return self._mailbox.watch.names
+
+    @property
+    def transports(self) -> Mapping[int, str]:
+        """For every other rank, the name of the transport that reaches it."""
+        return self._mailbox.transports
+
+    @property
+    def sequence(self) -> int:
+        """Number of collectives begun."""
+        return self._sequence
+
+    def run(self, call: Call, plan: Plan, cargo: Cargo, fold: Fold | None = None) -> None:
+        """Carry out a plan.
+
+        Raises:
+            PeerError: another rank died, was silent for too long or disagrees; this group can
+                no longer be used.
+        """
+        if self._failure is not None:
+            raise PeerError(f"this process group failed before: {self._failure}")
+        self._sequence += 1
+        signature = self._sign(call)
+        self._mailbox.watch.begin(f"{call.kind} #{self._sequence}", call.timeout_s)
+        self._mailbox.watch.glance = lambda: self._compare(signature)
+        try:
+            self._run(call, signature, plan, cargo, fold)
+            self._mailbox.flush()
+        except BaseException as error:
+            self.fail(str(error) or repr(error))
+            raise
+        if call.charged:
+            self.carriers.rounds(plan.rounds)
+
+    def fail(self, why: str) -> None:
+        """Give the group up and tell the others."""
+        self._failure = why
+        self._mailbox.give_up(why)
+
+    def _run(
+        self, call: Call, signature: bytes, plan: Plan, cargo: Cargo, fold: Fold | None
+    ) -> None:
+        dtype, lengths = call.dtype, cargo.lengths
+        exact = dtype in _EXACT
+        window = SLOT_BYTES // dtype.itemsize
+        held: dict[tuple[int, int], Parcel] = {}
+        windows = -(-max(lengths.values(), default=0) // window) or 1
+        for start, step in plan.timetable(windows, window):
+            for departure in step.departures:
+                length = min(window, lengths[departure.chunk] - start)
+                if length < 0 or (length == 0 and start):
+                    continue
+                if departure.compose:
+                    parcel = self._compose(departure, cargo, dtype, start, length)
+                else:
+                    parcel = held.pop((start, departure.chunk))
+                if call.charged:
+                    self.carriers.carry(departure.dst, parcel, exact)
+                self._mailbox.post(departure.dst, parcel, signature)
+            for src, chunk, add, keep, hold in step.arrivals:
+                length = min(window, lengths[chunk] - start)
+                if length < 0 or (length == 0 and start):
+                    continue
+                parcel = self._take(src, call, signature, length * dtype.itemsize)
+                if length and (add or keep):
+                    values = parcel.view(dtype)
+                    mine, home = cargo.brings.get(chunk), cargo.takes.get(chunk)
+                    if add and fold is not None and mine is not None:
+                        fold(values, mine[start : start + length])
+                    if keep and home is not None:
+                        home[start : start + length].copy_(values)
+                if hold:
+                    held[start, chunk] = parcel
+                else:
+                    parcel.release()
+
+    def _compose(
+        self, departure: Departure, cargo: Cargo, dtype: torch.dtype, start: int, length: int
+    ) -> Parcel:
+        parcel = self._mailbox.compose(length * dtype.itemsize)
+        side = cargo.takes if departure.received else cargo.brings
+        values = side.get(departure.chunk)
+        if length and values is not None:
+            parcel.view(dtype).copy_(values[start : start + length])
+        return parcel
+
+    def _take(self, src: int, call: Call, signature: bytes, nbytes: int) -> Parcel:
+        parcel, found = self._mailbox.take(src)
+        if found != signature:
+            self._disagree(src, found, signature)
+        if parcel.nbytes != nbytes:
+            raise self._mailbox.watch.error(
+                f"rank {self._mailbox.watch.names[src]} sent {parcel.nbytes} bytes where this "
+                f"rank expects {nbytes}"
+            )
+        return parcel
+
+    def _compare(self, signature: bytes) -> None:
+        """Find ranks that are in another collective, but on a link that we are not waiting for."""
+        sequence = self._sequence & 0xFFFFFFFF
+        for rank, found in self._mailbox.signatures():
+            if _SIGNATURE.unpack(found)[0] == sequence and found != signature:
+                self._disagree(rank, found, signature)
+
+    def _sign(self, call: Call) -> bytes:
+        dtype = DTYPES.index(call.dtype)
+        sequence = self._sequence & 0xFFFFFFFF
+        kind = KINDS.index(call.kind)
+        return _SIGNATURE.pack(sequence, kind, dtype, call.reduction, call.root, call.nbytes)
+
+    def _disagree(self, src: int, found: bytes, expected: bytes) -> None:
+        names = self._mailbox.watch.names
+        raise PeerError(
+            f"rank {names[src]} is in {_describe(found)}, rank {names[self._mailbox.rank]} in "
+            f"{_describe(expected)}"
+        )
+
+    def interrupt(self) -> None:
+        """Make the plan that is being carried out fail. Any thread may call this."""
+        self._mailbox.watch.leave()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._failure = self._failure or "it was shut down"
+        self._mailbox.close()
+
+
+def _describe(signature: bytes) -> str:
+    sequence, kind, dtype, reduction, root, nbytes = _SIGNATURE.unpack(signature)
+    name = str(DTYPES[dtype]).removeprefix("torch.")
+    parts = [f"{nbytes} bytes of {name}"]
+    if root >= 0:
+        parts.append(f"root {root}")
+    if reduction:
+        parts.append(f"reduction {reduction}")
+    return f"{KINDS[kind]} #{sequence} ({', '.join(parts)})"

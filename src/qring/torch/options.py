@@ -1,0 +1,93 @@
+"""Options of the backend, given by ``pg_options`` or by the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from qring.errors import InputError
+from qring.network.noise import NOISELESS, BellDiagonal
+
+__all__ = ["Options"]
+
+PROTOCOLS = ("superdense", "classical")
+TRANSPORTS = ("auto", "memory", "tcp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a process group carries its messages.
+
+    ``protocol`` is what travels: ``"superdense"`` (qubits, two bits each) or ``"classical"``
+    (bits). ``noise`` is that of every shared pair; it reaches floating-point payloads only,
+    since without error correction a flipped bit in a size, an index or a pickled object would
+    end the program rather than disturb it. ``seed`` fixes the errors drawn. ``transport`` says
+    how the simulation moves the bytes: by ``"memory"`` between ranks on one host, by ``"tcp"``,
+    or, ``"auto"``, by whichever reaches the other rank. ``host`` is the address at which ranks on other
+    hosts reach this one; by default the one that faces ``MASTER_ADDR``.
+
+    Raises:
+        InputError: a value is not one of those allowed.
+    """
+
+    protocol: str = "superdense"
+    noise: BellDiagonal = field(default=NOISELESS)
+    seed: int = 0
+    transport: str = "auto"
+    host: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice("protocol", self.protocol, PROTOCOLS)
+        _check_choice("transport", self.transport, TRANSPORTS)
+        if not isinstance(self.noise, BellDiagonal):
+            raise InputError(
+                f"noise is a qring.network.noise.BellDiagonal, not {self.noise!r}; "
+                "try BellDiagonal.depolarising(probability)"
+            )
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise InputError(f"the seed is {self.seed!r}; give a whole number, 0 or more")
+        if self.protocol == "classical" and self.is_noisy:
+            raise InputError("classical bits are noiseless; drop the noise or use 'superdense'")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Options:
+        """Options from ``QRING_PROTOCOL``, ``QRING_NOISE``, ``QRING_SEED``, ``QRING_TRANSPORT``
+        and ``QRING_HOST``.
+
+        ``QRING_NOISE`` is the error probability of depolarising noise.
+        """
+        found = os.environ if environment is None else environment
+        noise = _number(found, "QRING_NOISE", float, 0.0)
+        return cls(
+            protocol=found.get("QRING_PROTOCOL") or cls().protocol,
+            noise=BellDiagonal.depolarising(noise) if noise else NOISELESS,
+            seed=_number(found, "QRING_SEED", int, 0),
+            transport=found.get("QRING_TRANSPORT") or cls().transport,
+            host=found.get("QRING_HOST") or None,
+        )
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether any pair can carry an error."""
+        return self.noise.error_probability > 0
+
+    @property
+    def settings(self) -> str:
+        """What all ranks of a group must agree on, in words."""
+        return f"protocol {self.protocol!r}, transport {self.transport!r}, {self.noise}"
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"the {name} is {value!r}; choose one of {', '.join(map(repr, allowed))}")
+
+
+def _number(
+    environment: Mapping[str, str], name: str, kind: type[int] | type[float], default: float
+) -> int | float:
+    text = environment.get(name) or str(default)
+    try:
+        return kind(text)
+    except ValueError:
+        raise InputError(f"{name} is {text!r}; give a number") from None

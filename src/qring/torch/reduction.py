@@ -1,0 +1,99 @@
+"""Which tensors can be reduced, and how one is folded into another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch.distributed import ReduceOp
+
+import torch
+from qring.errors import InputError
+
+__all__ = ["DTYPES", "Reduction", "reduction_for"]
+
+Fold = Callable[[torch.Tensor, torch.Tensor], object]
+
+DTYPES = (
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,
+    torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.complex64, torch.complex128,
+    torch.uint16, torch.uint32, torch.uint64, torch.float8_e4m3fn, torch.float8_e5m2,
+)  # fmt: skip
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_INTEGERS = (torch.uint8, torch.int8, torch.int32, torch.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """How two values become one: ``fold(a, b)`` leaves the result in ``a``.
+
+    With ``divide`` the result of all is divided by the number of ranks. ``linear`` reductions
+    treat the two parts of a complex number alike.
+    """
+
+    code: int
+    fold: Fold
+    divide: bool = False
+    linear: bool = False
+
+
+def _fold_sum(a: torch.Tensor, b: torch.Tensor) -> object:
+    return torch.add(a, b, out=a)
+
+
+def _fold_product(a: torch.Tensor, b: torch.Tensor) -> object:
+    return torch.mul(a, b, out=a)
+
+
+def _fold_min(a: torch.Tensor, b: torch.Tensor) -> object:
+    return torch.minimum(a, b, out=a)
+
+
+def _fold_max(a: torch.Tensor, b: torch.Tensor) -> object:
+    return torch.maximum(a, b, out=a)
+
+
+def _fold_and(a: torch.Tensor, b: torch.Tensor) -> object:
+    return torch.bitwise_and(a, b, out=a)
+
+
+def _fold_or(a: torch.Tensor, b: torch.Tensor) -> object:
+    return torch.bitwise_or(a, b, out=a)
+
+
+def _fold_xor(a: torch.Tensor, b: torch.Tensor) -> object:
+    return torch.bitwise_xor(a, b, out=a)
+
+
+_FOLDS: Mapping[object, Reduction] = {
+    ReduceOp.SUM: Reduction(code=1, fold=_fold_sum, linear=True),
+    ReduceOp.AVG: Reduction(code=2, fold=_fold_sum, divide=True, linear=True),
+    ReduceOp.PRODUCT: Reduction(code=3, fold=_fold_product),
+    ReduceOp.MIN: Reduction(code=4, fold=_fold_min),
+    ReduceOp.MAX: Reduction(code=5, fold=_fold_max),
+    ReduceOp.BAND: Reduction(code=6, fold=_fold_and),
+    ReduceOp.BOR: Reduction(code=7, fold=_fold_or),
+    ReduceOp.BXOR: Reduction(code=8, fold=_fold_xor),
+}
+
+
+def reduction_for(op: object, dtype: torch.dtype) -> Reduction:
+    """The reduction that ``op`` asks for on values of ``dtype``.
+
+    Raises:
+        InputError: Gloo does not take the two together either.
+    """
+    kind = getattr(op, "op", op)
+    found = _FOLDS.get(kind)
+    name = str(kind).rpartition(".")[2]
+    if found is None:
+        known = ", ".join(str(k).rpartition(".")[2] for k in _FOLDS)
+        raise InputError(f"cannot reduce with {name}; choose one of {known}")
+    if dtype not in (*_FLOATS, *_INTEGERS, torch.bool):
+        raise InputError(f"cannot reduce {dtype} tensors")
+    if found.divide and dtype not in _FLOATS:
+        raise InputError(f"cannot average {dtype} tensors; use SUM, or convert to float first")
+    if found.code >= 6 and dtype in _FLOATS:
+        raise InputError(f"{name} works on the bits of whole numbers, not on {dtype}")
+    return found

@@ -1,0 +1,98 @@
+"""Collectives whose messages run around the ring."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from qring.torch import plans
+from qring.torch.layout import gloo_bounds
+from qring.torch.node import Call, Cargo, Node
+from qring.torch.reduction import Reduction
+
+__all__ = [
+    "all_gather", "all_reduce", "barrier", "broadcast", "gather_bytes", "reduce",
+    "reduce_scatter",
+]  # fmt: skip
+
+
+def all_reduce(node: Node, flat: torch.Tensor, reduction: Reduction, call: Call) -> None:
+    """Replace ``flat``, shape (elements,), by the reduction over all ranks."""
+    if node.size > 1:
+        cargo = _cut(flat, node.size)
+        node.run(call, plans.all_reduce(node.rank, node.size), cargo, reduction.fold)
+    _divide(flat, reduction, node.size)
+
+
+def reduce(node: Node, flat: torch.Tensor, root: int, reduction: Reduction, call: Call) -> None:
+    """Replace the ``flat`` of ``root`` by the reduction; the others' stay as they are."""
+    if node.size > 1:
+        cargo = _cut(flat, node.size)
+        node.run(call, plans.reduce(node.rank, node.size, root), cargo, reduction.fold)
+    if node.rank == root:
+        _divide(flat, reduction, node.size)
+
+
+def reduce_scatter(
+    node: Node, chunks: Sequence[torch.Tensor], out: torch.Tensor, reduction: Reduction, call: Call
+) -> None:
+    """Put the reduction of everybody's ``chunks[rank]`` into ``out``, shape (elements,)."""
+    if node.size > 1:
+        brings = dict(enumerate(chunks))
+        lengths = {chunk: len(values) for chunk, values in brings.items()}
+        cargo = Cargo(lengths=lengths, brings=brings, takes={node.rank: out})
+        node.run(call, plans.reduce_scatter(node.rank, node.size), cargo, reduction.fold)
+    else:
+        out.copy_(chunks[0])
+    _divide(out, reduction, node.size)
+
+
+def all_gather(node: Node, mine: torch.Tensor, outs: Sequence[torch.Tensor], call: Call) -> None:
+    """Put rank r's ``mine``, shape (elements,), into everybody's ``outs[r]``."""
+    if outs[node.rank].data_ptr() != mine.data_ptr():
+        outs[node.rank].copy_(mine)
+    if node.size > 1:
+        takes = dict(enumerate(outs))
+        lengths = {chunk: len(out) for chunk, out in takes.items()}
+        cargo = Cargo(lengths=lengths, brings={node.rank: mine}, takes=takes)
+        node.run(call, plans.all_gather(node.rank, node.size), cargo)
+
+
+def broadcast(node: Node, flat: torch.Tensor, root: int, call: Call) -> None:
+    """Replace ``flat``, shape (elements,), by that of ``root``."""
+    if node.size > 1:
+        cargo = Cargo(lengths={0: len(flat)}, brings={0: flat}, takes={0: flat})
+        node.run(call, plans.broadcast(node.rank, node.size, root), cargo)
+
+
+def barrier(node: Node, call: Call) -> None:
+    """Return when all ranks have come: an all-gather of nothing."""
+    nothing = torch.empty(0, dtype=torch.uint8)
+    all_gather(node, nothing, [nothing] * node.size, call)
+
+
+def gather_bytes(node: Node, mine: bytes, timeout_s: float) -> list[bytes]:
+    """Everybody's ``mine``, by rank, carried for the simulation itself and so not charged."""
+    call = Call(kind="gather_ledger", timeout_s=timeout_s, charged=False)
+    lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(node.size)]
+    here = torch.tensor([len(mine)])
+    all_gather(node, here, lengths, replace(call, dtype=torch.int64))
+    widest = max(int(length) for length in lengths) + 1
+    padded = torch.frombuffer(bytearray(mine.ljust(widest, b"\0")), dtype=torch.uint8)
+    outs = [torch.empty(widest, dtype=torch.uint8) for _ in range(node.size)]
+    all_gather(node, padded, outs, call)
+    return [out[: int(length)].numpy().tobytes() for out, length in zip(outs, lengths, strict=True)]
+
+
+def _cut(flat: torch.Tensor, size: int) -> Cargo:
+    bounds = gloo_bounds(flat.numel(), flat.itemsize, size)
+    chunks = {c: flat[a:b] for c, (a, b) in enumerate(itertools.pairwise(bounds))}
+    lengths = {c: len(values) for c, values in chunks.items()}
+    return Cargo(lengths=lengths, brings=chunks, takes=chunks)
+
+
+def _divide(flat: torch.Tensor, reduction: Reduction, size: int) -> None:
+    if reduction.divide:
+        flat.div_(size)

@@ -1,0 +1,58 @@
+"""Tensors as users have them, and the flat host tensors that collectives work on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+__all__ = ["Staged", "stage"]
+
+
+class Staged:
+    """A flat, contiguous host tensor that stands for a user's tensor.
+
+    Where the user's tensor is already that, both share memory. Otherwise :meth:`fetch` copies
+    from it and :meth:`deliver` copies back; tensors on an accelerator pass through pinned memory.
+    """
+
+    __slots__ = ("_original", "_ready", "_shared", "flat")
+
+    def __init__(self, original: torch.Tensor) -> None:
+        # .data shares no version counter: autograd must not count what a collective writes.
+        self._original = (
+            torch.view_as_real(original.data) if original.is_complex() else (original.data)
+        )
+        self._ready: torch.cuda.Event | None = None
+        if original.device.type == "cuda":
+            self._ready = torch.cuda.current_stream(original.device).record_event()
+        self._shared = self._original.device.type == "cpu" and self._original.is_contiguous()
+        self.flat = (
+            self._original.view(-1)
+            if self._shared
+            else torch.empty(
+                self._original.numel(),
+                dtype=self._original.dtype,
+                pin_memory=self._original.device.type == "cuda",
+            )
+        )
+
+    def fetch(self) -> torch.Tensor:
+        """The flat tensor, with the user's values in it."""
+        if self._ready is not None:
+            self._ready.synchronize()  # the worker's stream is not the caller's
+        if not self._shared:
+            self.flat.view(self._original.shape).copy_(self._original)
+        return self.flat
+
+    def deliver(self) -> None:
+        """Put the flat tensor's values into the user's tensor."""
+        if not self._shared:
+            self._original.copy_(self.flat.view(self._original.shape))
+            if self._ready is not None:
+                torch.cuda.current_stream(self._original.device).synchronize()
+
+
+def stage(tensors: Sequence[torch.Tensor]) -> list[Staged]:
+    """Stand-ins for several tensors."""
+    return [Staged(tensor) for tensor in tensors]

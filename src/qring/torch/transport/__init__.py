@@ -1,0 +1,1 @@
+"""How messages move between ranks: parcels in arenas, handed over by memory or by socket."""

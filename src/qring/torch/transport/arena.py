@@ -1,0 +1,176 @@
+"""Arenas: the memory of one rank in which parcels are composed, read and passed on.
+
+An arena starts with a few control words and is followed by slots of equal size. With futexes it
+lies in an anonymous memory file that ranks on the same host map through /proc: it has no name,
+and the kernel frees it with its last user, however that user ends.
+
+Every control word has a single writer at a time, so plain stores suffice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+
+import torch
+from qring.torch.transport import futex
+
+__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Parcel"]
+
+SLOTS = 8
+SLOT_BYTES = int(__import__("os").environ.get("SLOT", 1 << 20))
+QUEUE = 16
+"""Parcels in flight from one rank to another before the sender has to wait."""
+ENTRY_BYTES = 64
+NOTE_BYTES = 2048
+
+_GAVE_UP, _NOTE_LENGTH, _WAITS_FOR, _RELEASES = 4, 5, 6, 7
+_SLOT_WORDS = 16
+_NOTE = 256
+_QUEUES = _NOTE + NOTE_BYTES
+_QUEUE_BYTES = 128 + QUEUE * ENTRY_BYTES
+_FREE, _TAKEN = 0, 1
+
+
+class Arena:
+    """One rank's memory, as seen by this process."""
+
+    __slots__ = ("_anchor", "_memory", "address", "array", "entries", "owner", "parcels", "ranks",
+                 "words")  # fmt: skip
+
+    def __init__(self, memory: mmap.mmap, owner: int, ranks: int) -> None:
+        self._memory, self.owner, self.ranks = memory, owner, ranks
+        self._anchor = ctypes.c_char.from_buffer(memory)
+        self.address = ctypes.addressof(self._anchor)
+        self.array = np.frombuffer(memory, np.uint8)
+        self.entries = memoryview(memory)
+        self.words = self.entries.cast("I")
+        self.parcels = tuple(Parcel(self, slot) for slot in range(SLOTS))
+
+    @classmethod
+    def create(cls, owner: int, ranks: int, token: bytes) -> tuple[Arena, int | None]:
+        """Make the arena of this rank; with futexes, also the descriptor others can map."""
+        size = _first_slot(ranks) + SLOTS * SLOT_BYTES
+        descriptor = None
+        if futex.HAS_FUTEX:
+            descriptor = os.memfd_create("qring")
+            os.ftruncate(descriptor, size)
+        memory = mmap.mmap(-1 if descriptor is None else descriptor, size)
+        memory[: len(token)] = token
+        return cls(memory, owner, ranks), descriptor
+
+    @classmethod
+    def open(cls, pid: int, descriptor: int, owner: int, ranks: int, token: bytes) -> Arena | None:
+        """Map the arena of another process, or return None if it is out of reach."""
+        size = _first_slot(ranks) + SLOTS * SLOT_BYTES
+        try:
+            with Path(f"/proc/{pid}/fd/{descriptor}").open("r+b", buffering=0) as file:
+                if os.fstat(file.fileno()).st_size != size:
+                    return None
+                memory = mmap.mmap(file.fileno(), size)
+        except OSError:
+            return None
+        if memory[: len(token)] != token:
+            return None
+        return cls(memory, owner, ranks)
+
+    # Slots
+
+    def free_slot(self) -> int | None:
+        """Take a free slot, if there is one. Only the owner does this."""
+        for slot in range(SLOTS):
+            if self.words[_SLOT_WORDS + slot] == _FREE:
+                self.words[_SLOT_WORDS + slot] = _TAKEN
+                return slot
+        return None
+
+    @property
+    def releases(self) -> int:
+        """A number that changes when a slot is released."""
+        return self.words[_RELEASES]
+
+    def wait_for_slot(self, releases: int, limit_s: float) -> None:
+        """Sleep until a slot is released, unless that happened since ``releases`` was read."""
+        futex.wait(self.address + 4 * _RELEASES, releases, limit_s)
+
+    def release(self, slot: int) -> None:
+        """Give a slot back to the owner."""
+        self.words[_SLOT_WORDS + slot] = _FREE
+        # Two ranks may count at once and one count be lost; all that matters is that it changes.
+        self.words[_RELEASES] = (self.words[_RELEASES] + 1) & 0xFFFFFFFF
+        futex.wake(self.address + 4 * _RELEASES)
+
+    # What the owner tells the others
+
+    def give_up(self, note: str) -> None:
+        """Tell everybody that the owner has given up, and why."""
+        if self.words[_GAVE_UP]:
+            return
+        text = note.encode()[:NOTE_BYTES]
+        self.array[_NOTE : _NOTE + len(text)] = np.frombuffer(text, np.uint8)
+        self.words[_NOTE_LENGTH] = len(text)
+        self.words[_GAVE_UP] = 1
+        for reader in range(self.ranks):
+            futex.wake(self.queue(reader)[1])
+
+    @property
+    def note(self) -> str | None:
+        """Why the owner gave up, if it did."""
+        if not self.words[_GAVE_UP]:
+            return None
+        text = self.array[_NOTE : _NOTE + self.words[_NOTE_LENGTH]]
+        return text.tobytes().decode(errors="replace")
+
+    @property
+    def waits_for(self) -> int | None:
+        """The rank whose message the owner waits for, if it waits."""
+        rank = self.words[_WAITS_FOR]
+        return rank - 1 if rank else None
+
+    @waits_for.setter
+    def waits_for(self, rank: int | None) -> None:
+        self.words[_WAITS_FOR] = 0 if rank is None else rank + 1
+
+    # Queues: one for each reader, written by the owner but for the word that counts what was read
+
+    def queue(self, reader: int) -> tuple[int, int]:
+        """Offset and address of the queue whose entries ``reader`` takes."""
+        offset = _QUEUES + reader * _QUEUE_BYTES
+        return offset, self.address + offset
+
+
+class Parcel:
+    """A slot in some rank's arena, and how much of it is in use."""
+
+    __slots__ = ("arena", "array", "nbytes", "slot", "tensor")
+
+    def __init__(self, arena: Arena, slot: int) -> None:
+        start = _first_slot(arena.ranks) + slot * SLOT_BYTES
+        self.arena, self.slot, self.nbytes = arena, slot, 0
+        self.array = arena.array[start : start + SLOT_BYTES]
+        self.tensor = torch.from_numpy(self.array)
+
+    def view(self, dtype: torch.dtype) -> torch.Tensor:
+        """The used part, shape (elements,)."""
+        return self.tensor[: self.nbytes].view(dtype)
+
+    def release(self) -> None:
+        """Give the slot back to the rank it belongs to."""
+        self.arena.release(self.slot)
+
+
+def _first_slot(ranks: int) -> int:
+    control = _QUEUES + ranks * _QUEUE_BYTES
+    return (control + mmap.PAGESIZE - 1) // mmap.PAGESIZE * mmap.PAGESIZE
+
+
+def close_descriptor(descriptor: int | None) -> None:
+    """Close the memory file; what is mapped stays mapped."""
+    if descriptor is not None:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)

@@ -1,0 +1,113 @@
+"""Patience: how long to wait for other ranks, and when to stop because one of them is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from qring.errors import PeerError
+from qring.torch.transport.arena import Arena
+
+__all__ = ["SLICE_S", "Watch"]
+
+SLICE_S = 0.025
+"""Longest sleep between two looks at the other ranks."""
+
+
+class Watch:
+    """What one rank knows of the others' health, and the deadline of the present collective.
+
+    ``glance`` is called at every look and may raise, too.
+    """
+
+    __slots__ = (
+        "_arenas", "_deadline", "_leaving", "_mine", "_pidfds", "_poll", "_timeout_s",
+        "collective", "glance", "names",
+    )  # fmt: skip
+
+    def __init__(self, mine: Arena, names: Sequence[int]) -> None:
+        self._mine, self.names = mine, tuple(names)
+        self._arenas: dict[int, Arena] = {}
+        self._pidfds: dict[int, int] = {}
+        self._poll = select.poll()
+        self._deadline, self._timeout_s, self._leaving = float("inf"), float("inf"), False
+        self.collective = "set-up"
+        self.glance: Callable[[], None] = lambda: None
+
+    def follow(self, rank: int, arena: Arena, pid: int) -> None:
+        """Keep an eye on a rank whose arena is mapped here."""
+        self._arenas[rank] = arena
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(pid)
+            self._pidfds[descriptor] = rank
+            self._poll.register(descriptor, select.POLLIN)
+
+    def begin(self, collective: str, timeout_s: float) -> None:
+        """Start the clock of a collective."""
+        self.collective, self._timeout_s = collective, timeout_s
+        self._deadline = time.monotonic() + timeout_s
+
+    def leave(self) -> None:
+        """Make every present and later wait fail: this rank is shutting down."""
+        self._leaving = True
+
+    def error(self, what: str) -> PeerError:
+        """The error to raise: ``what`` happened, in which collective."""
+        return PeerError(f"{what} during {self.collective}")
+
+    def closed(self, what: str) -> PeerError:
+        """The error for what was still waiting when this rank left."""
+        return PeerError(f"this rank left the group during {what}")
+
+    def gone(self, rank: int) -> PeerError:
+        """The error for a rank that has ended."""
+        return self.error(f"rank {self.names[rank]} died or left")
+
+    def dead(self) -> Mapping[int, bool]:
+        """Ranks on this host whose process has ended."""
+        return {self._pidfds[descriptor]: True for descriptor, _ in self._poll.poll(0)}
+
+    def look(self, waiting_for: int | None) -> None:
+        """Raise :class:`PeerError` if there is no use in waiting any longer.
+
+        ``waiting_for`` is the rank whose message is needed; None means that a free slot is.
+        """
+        if self._leaving:
+            raise self.error("this rank left the group")
+        for rank, arena in self._arenas.items():
+            note = arena.note
+            if note is not None:
+                raise PeerError(f"{note} (as rank {self.names[rank]} found)")
+        dead = self.dead()
+        self.glance()
+        if waiting_for is None:
+            for rank in dead:
+                raise self.gone(rank)
+        elif waiting_for in dead:
+            raise self.gone(waiting_for)
+        if time.monotonic() > self._deadline:
+            silent = self._root_of(waiting_for)
+            who = "a free slot" if silent is None else f"rank {self.names[silent]}"
+            raise self.error(f"waited {self._timeout_s:.3g} s for {who}")
+
+    def _root_of(self, rank: int | None) -> int | None:
+        """The rank at the end of the chain of ranks that wait for one another."""
+        seen: set[int] = set()
+        while rank is not None and rank in self._arenas and rank not in seen:
+            seen.add(rank)
+            onward = self._arenas[rank].waits_for
+            if onward is None or onward == self._mine.owner:
+                return rank
+            rank = onward
+        return rank
+
+    def close(self) -> None:
+        """Stop following anybody."""
+        for descriptor in self._pidfds:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._pidfds.clear()
+        self._poll = select.poll()

@@ -1,0 +1,200 @@
+"""Work handles, and the thread that does the work of a group in order."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from torch.autograd.profiler import record_function
+from torch.distributed import Work
+from torch.futures import Future
+
+import torch
+from qring.errors import PeerError
+
+__all__ = ["RingWork", "Worker"]
+
+_UNSET = timedelta(0)
+
+
+class RingWork(Work):
+    """The handle of a collective that was submitted: wait for it, or ask for its future."""
+
+    def __init__(self, name: str, result: Sequence[Any]) -> None:
+        super().__init__()
+        self._name, self._result = name, result
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._trigger: Future[Any] | None = None
+        self._future: Future[Any] | None = None
+        self._source = -1
+        self._callbacks: list[Callable[[], None]] = []
+
+    def wait(self, timeout: timedelta = _UNSET) -> bool:
+        """Wait for the end, and raise what went wrong, if anything did.
+
+        A ``timeout`` above zero limits the wait, not the collective.
+        """
+        limit_s = timeout.total_seconds() if timeout > _UNSET else None
+        if not self._done.wait(limit_s):
+            raise PeerError(f"{self._name} is not done after {limit_s:.3g} s")
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def synchronize(self) -> None:
+        """The same as :meth:`wait`."""
+        self.wait()
+
+    def is_completed(self) -> bool:
+        """Whether it has ended, well or badly."""
+        return self._done.is_set()
+
+    def is_success(self) -> bool:
+        """Whether it has ended well."""
+        return self._done.is_set() and self._error is None
+
+    def exception(self) -> BaseException | None:
+        """What went wrong, if anything did."""
+        return self._error
+
+    def result(self) -> list[Any]:
+        """The tensors that hold the result."""
+        return list(self._result)
+
+    def _source_rank(self) -> int:
+        return self._source
+
+    source_rank = _source_rank
+
+    def get_future(self) -> Future[Any]:
+        """A future of the resulting tensors; its callbacks run on the group's own thread."""
+        with self._lock:
+            if self._future is None:
+                self._trigger = Future()
+                # set_exception() would hand C++ a value; only a callback that raises is an error.
+                self._future = self._trigger.then(self._check)
+                if self._done.is_set():
+                    self._trigger.set_result(None)
+            return self._future
+
+    getFuture = get_future  # noqa: N815
+
+    def came_from(self, rank: int) -> None:
+        """Remember who sent what was received."""
+        self._source = rank
+
+    def then_call(self, callback: Callable[[], None]) -> None:
+        """Call back at the end, at once if that is past."""
+        with self._lock:
+            if not self._done.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    @classmethod
+    def of_all(cls, name: str, works: Sequence[RingWork], result: Sequence[Any]) -> RingWork:
+        """The handle of several: it ends with the last of them, and fails as the first does."""
+        whole = cls(name, result)
+        left = [len(works)]
+        lock = threading.Lock()
+
+        def one_more() -> None:
+            with lock:
+                left[0] -= 1
+                last = left[0] == 0
+            if last:
+                errors = (work.exception() for work in works)
+                whole.finish(next((error for error in errors if error is not None), None))
+
+        for work in works:
+            work.then_call(one_more)
+        if not works:
+            whole.finish()
+        return whole
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Mark the end and run callbacks. Called once, by whoever does the work."""
+        self._error = error
+        with self._lock:
+            self._done.set()
+            trigger, callbacks = self._trigger, self._callbacks
+        for callback in callbacks:
+            callback()
+        if trigger is not None:
+            trigger.set_result(None)
+
+    def _check(self, _: Future[Any]) -> Any:
+        if self._error is not None:
+            raise self._error
+        return list(self._result)
+
+
+class Worker:
+    """One thread that does a group's collectives in the order of their submission.
+
+    A collective submitted by that thread itself, from a callback of a future, is done on the
+    spot: waiting for it in the queue would be waiting for itself.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[tuple[str, Callable[[], None], RingWork] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(
+            target=_serve, args=(self._jobs,), name=f"qring-{name}", daemon=True
+        )
+        self._thread.start()
+        # At exit the interpreter freezes daemon threads wherever they are; stop ours first.
+        self._stop = weakref.finalize(self, _stop, self._jobs, self._thread)
+
+    def submit(self, name: str, job: Callable[[], None], result: Sequence[Any]) -> RingWork:
+        """Queue a job; ``result`` is what its future will hold."""
+        work = RingWork(name, result)
+        if threading.current_thread() is self._thread:
+            _do(name, job, work)
+        else:
+            self._jobs.put((name, job, work))
+        return work
+
+    def stop(self) -> None:
+        """Let the thread end after what is queued, and wait a moment for it."""
+        self._stop()
+
+
+def _stop(jobs: queue.SimpleQueue[Any], thread: threading.Thread) -> None:
+    jobs.put(None)
+    if threading.current_thread() is not thread:
+        thread.join(1.0)
+
+
+def _serve(jobs: queue.SimpleQueue[tuple[str, Callable[[], None], RingWork] | None]) -> None:
+    _use_one_thread()
+    while (item := jobs.get()) is not None:
+        _do(*item)
+        del item
+
+
+def _do(name: str, job: Callable[[], None], work: RingWork) -> None:
+    error: BaseException | None = None
+    try:
+        with record_function(f"qring::{name}"), torch.inference_mode():
+            job()
+    except BaseException as caught:
+        error = caught
+    work.finish(error)
+
+
+def _use_one_thread() -> None:
+    """Let PyTorch's operators run on this thread alone: as many ranks as cores share the host."""
+    torch.get_num_threads()
+    with contextlib.suppress(AttributeError):
+        # torch.set_num_threads would change the whole process.
+        ctypes.CDLL(None).omp_set_num_threads(1)

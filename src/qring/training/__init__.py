@@ -1,0 +1,1 @@
+"""The main job: train a real model on real images, data-parallel, over the simulated ring."""

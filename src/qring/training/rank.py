@@ -1,0 +1,89 @@
+"""The script every rank runs: ``torchrun --nproc-per-node 4 -m qring.training.rank --out runs/x``.
+
+``qring train`` launches the same script. Rank 0 leaves ``result.json``, ``ledger.json`` and
+``metrics.jsonl`` in the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qring.errors import InputError, MissingExtraError, PeerError
+from qring.training.run import Trained, train
+from qring.training.settings import Protocol, TrainSettings, add_arguments
+
+__all__ = ["main"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run as one rank; return the exit status."""
+    parser = argparse.ArgumentParser(prog="qring.training.rank", description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--compare", action="store_true", help="then train over the classical ring")
+    arguments = parser.parse_args(argv)
+    try:
+        _run(TrainSettings.from_arguments(arguments), arguments.out, compare=arguments.compare)
+    except (InputError, MissingExtraError) as error:
+        print(f"qring: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        # Inside backward() a PeerError comes back as a RuntimeError that quotes it.
+        _, found, quoted = str(error).partition(f"{PeerError.__name__}: ")
+        if not (found or isinstance(error, PeerError)):
+            raise
+        print(f"qring: {(quoted or str(error)).splitlines()[0]}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _run(settings: TrainSettings, out: Path, *, compare: bool) -> None:
+    if "RANK" not in os.environ:
+        raise InputError("this script is started by torchrun or by `qring train`")
+    rank = int(os.environ["RANK"])
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // local))
+    if rank == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "metrics.jsonl").write_text("")
+    runs = [settings]
+    if compare and settings.protocol is not Protocol.CLASSICAL:
+        runs.append(dataclasses.replace(settings, protocol=Protocol.CLASSICAL))
+    results = {run.protocol.value: train(run, out) for run in runs}
+    if rank == 0:
+        _write(out, settings, results)
+
+
+def _write(out: Path, settings: TrainSettings, results: dict[str, Trained]) -> None:
+    summary = {
+        "workers": int(os.environ["WORLD_SIZE"]),
+        "settings": settings.described(),
+        "runs": {name: _without_ledger(result) for name, result in results.items()},
+    }
+    ledgers = {
+        name: {
+            "rounds": result.ledger.rounds,
+            "totals": result.ledger.totals._asdict(),
+            "links": result.ledger.rows(),
+        }
+        for name, result in results.items()
+    }
+    (out / "result.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (out / "ledger.json").write_text(json.dumps(ledgers, indent=1) + "\n")
+
+
+def _without_ledger(result: Trained) -> dict[str, Any]:
+    fields = dataclasses.fields(result)
+    return {field.name: getattr(result, field.name) for field in fields if field.name != "ledger"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""What to train and over which ring: one frozen value, shared by the launcher and every rank."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
+
+from qring.data.images import ImageSet
+from qring.errors import InputError
+from qring.network.noise import NOISELESS, BellDiagonal
+
+__all__ = ["ModelKind", "Protocol", "TrainSettings", "add_arguments"]
+
+
+class Protocol(str, Enum):
+    """What carries the gradients around the ring."""
+
+    SUPERDENSE = "superdense"
+    CLASSICAL = "classical"
+
+
+class ModelKind(str, Enum):
+    """``MLP``: one hidden layer of 128. ``LINEAR``: softmax regression."""
+
+    MLP = "mlp"
+    LINEAR = "linear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """One training run. ``batch`` counts images a worker and step.
+
+    ``noise`` is that of every shared pair; the classical ring has none.
+    """
+
+    protocol: Protocol = Protocol.SUPERDENSE
+    model: ModelKind = ModelKind.MLP
+    data: ImageSet = ImageSet.MNIST
+    epochs: int = 8
+    batch: int = 32
+    learning_rate: float = 0.2
+    noise: BellDiagonal = NOISELESS
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"the learning rate must be positive, not {self.learning_rate}")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"the seed must lie in 0..2^32-1, not at {self.seed}")
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> TrainSettings:
+        """Take the fields of this class out of parsed arguments."""
+        return cls(
+            protocol=Protocol(arguments.protocol),
+            model=ModelKind(arguments.model),
+            data=ImageSet(arguments.data),
+            epochs=arguments.epochs,
+            batch=arguments.batch,
+            learning_rate=arguments.learning_rate,
+            noise=BellDiagonal.parse(arguments.noise),
+            seed=arguments.seed,
+        )
+
+    def described(self) -> dict[str, str | int | float]:
+        """The fields as plain values, ready for JSON."""
+        plain: dict[str, str | int | float] = {}
+        for field in fields(self):
+            value: Any = getattr(self, field.name)
+            if isinstance(value, Enum):
+                value = value.value
+            plain[field.name] = value if isinstance(value, (int, float)) else str(value)
+        return plain
+
+    def as_arguments(self) -> list[str]:
+        """Return the command line that :func:`add_arguments` reads back as this value."""
+        pairs = self.described().items()
+        return [word for name, value in pairs for word in (_option(name), str(value))]
+
+
+def _option(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add one option for every field of :class:`TrainSettings`."""
+    helps = {
+        "protocol": "what carries the gradients",
+        "model": "mlp: one hidden layer of 128; linear: softmax regression",
+        "data": "5,000 MNIST images or 1,797 digits of 8x8, both offline",
+        "epochs": "passes over the training images",
+        "batch": "images a worker and step",
+        "learning_rate": "of SGD with momentum 0.9",
+        "noise": "error probability of a pair, or of its errors X,Y,Z",
+        "seed": "of the model, the order of the data and the noise",
+    }
+    default = TrainSettings()
+    for name, plain in default.described().items():
+        value = getattr(default, name)
+        parser.add_argument(
+            _option(name),
+            type=type(plain),
+            default=plain,
+            choices=[kind.value for kind in type(value)] if isinstance(value, Enum) else None,
+            help=f"{helps[name]} (default: {'none' if name == 'noise' else plain})",
+        )

@@ -1,0 +1,114 @@
+"""Promises about the package itself: what it imports, what it exports, which way imports point."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qring
+
+SOURCE = Path(qring.__file__).parent
+MODULES = sorted(
+    ".".join(("qring", *path.relative_to(SOURCE).with_suffix("").parts))
+    for path in SOURCE.rglob("*.py")
+    if path.name != "__init__.py"
+)
+CORE = [name for name in MODULES if not name.startswith(("qring.torch.", "qring.training."))]
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def test_importing_qring_brings_in_numpy_and_nothing_else():
+    heavy = "torch stim qiskit qutip scipy sklearn mlxtend safetensors ml_dtypes matplotlib"
+    code = f"import sys, qring; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    assert python(code).stdout.strip() == "[]"
+
+
+def test_every_module_but_torch_imports_without_extras():
+    # A finder that refuses every optional package stands in for an environment without them.
+    code = f"""
+import sys, importlib
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {{"torch", "stim", "qiskit", "scipy", "sklearn", "mlxtend",
+                                   "safetensors", "ml_dtypes"}}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+for name in {CORE!r} + ["qring.training.settings", "qring.training.launch"]:
+    importlib.import_module(name)
+"""
+    python(code)
+
+
+def test_a_missing_extra_says_which_line_installs_it(tmp_path):
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {{"torch", "safetensors"}}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from qring.cli.main import main
+open({str(tmp_path / "a.pt")!r}, "wb"); open({str(tmp_path / "a.safetensors")!r}, "wb")
+for words in (["train"], ["allreduce", {str(tmp_path / "a.pt")!r}],
+              ["allreduce", {str(tmp_path / "a.safetensors")!r}]):
+    assert main(words) == 2
+"""
+    lines = python(code).stderr.splitlines()
+    assert len(lines) == 3
+    assert all("pip install 'qring[" in line for line in lines)
+
+
+def test_imports_point_one_way():
+    tool = Path(sys.executable).parent / "lint-imports"
+    if not tool.exists():
+        pytest.skip("import-linter is not installed")
+    subprocess.run([str(tool)], cwd=SOURCE.parents[1], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_names_every_public_definition(name):
+    path = SOURCE.parent / (name.replace(".", "/") + ".py")
+    tree = ast.parse(path.read_text())
+    defined = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    }
+    declared = next(
+        (
+            set(ast.literal_eval(node.value))
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and [getattr(t, "id", "") for t in node.targets] == ["__all__"]
+        ),
+        set(),
+    )
+    assert defined <= declared, f"{name} keeps quiet about {defined - declared}"
+
+
+def test_qring_exports_exactly_what_it_says():
+    public = {
+        name
+        for name, value in vars(qring).items()
+        if not name.startswith("_") and type(value).__name__ != "module"
+    }
+    assert public == set(qring.__all__)
+
+
+def test_every_package_says_what_it_is_for():
+    for module in pkgutil.walk_packages([str(SOURCE)], "qring."):
+        if module.ispkg:
+            path = SOURCE.parent / module.name.replace(".", "/") / "__init__.py"
+            assert ast.get_docstring(ast.parse(path.read_text())), module.name
+
+
+def test_version_is_that_of_the_distribution():
+    version = importlib.import_module("importlib.metadata").version("qring")
+    assert version == qring.__version__
