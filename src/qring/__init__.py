@@ -6,31 +6,48 @@ do, cost and leak.
 
 from qring.collectives.aggregate import Aggregate
 from qring.collectives.all_reduce import all_reduce
+from qring.collectives.ghz.checksum import Checksum
+from qring.collectives.ghz.coded import CodedDigits
+from qring.collectives.ghz.digits import Digits, Repetition
+from qring.collectives.ghz.kitaev import Kitaev
+from qring.collectives.ghz.method import Ghz, GhzAggregate
+from qring.collectives.ghz.shots import Shots
 from qring.collectives.ring import Classical, Superdense
 from qring.encoding.formats import Width
+from qring.encoding.signs import SignVote, Tie
 from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
 from qring.errors import BudgetError, InputError, MissingExtraError, PeerError, QringError
 from qring.ledger import Carrier, Entry, Ledger, Phase
 from qring.network.links import Faults
 from qring.network.network import Network
-from qring.network.noise import NOISELESS, BellDiagonal
+from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
+from qring.network.wiring import Announcement, Distribution
 from qring.schedule.ring import Direction
 
 __all__ = [
     "NOISELESS",
+    "PERFECT_QUBITS",
     "Aggregate",
+    "Announcement",
     "BellDiagonal",
     "BitBudget",
     "BudgetError",
     "Carrier",
+    "Checksum",
     "Classical",
+    "CodedDigits",
+    "Digits",
     "Direction",
+    "Distribution",
     "Entry",
     "Faults",
     "FixedPoint",
     "FloatBits",
+    "Ghz",
+    "GhzAggregate",
     "InputError",
     "Integers",
+    "Kitaev",
     "Ledger",
     "MissingExtraError",
     "Network",
@@ -38,7 +55,12 @@ __all__ = [
     "PeerError",
     "Phase",
     "QringError",
+    "QubitNoise",
+    "Repetition",
+    "Shots",
+    "SignVote",
     "Superdense",
+    "Tie",
     "Width",
     "all_reduce",
 ]

@@ -24,11 +24,14 @@ __all__ = [
     "FloatBits",
     "Integers",
     "OutOfRange",
+    "WordEncoding",
+    "refuse_nonfinite",
 ]
 
 MAX_SUM_BITS = 62
 """Widest sum that words are allowed: it must fit a signed 64-bit integer with room for a carry."""
 
+_CHECKED_AT_ONCE = 1 << 20  # values whose finiteness is looked at together, to bound memory
 _FLOATS = ("float16", "float32", "float64", "bfloat16")
 
 
@@ -38,8 +41,25 @@ class Encoding(Protocol):
     def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
         """Return values of the same shape (workers, coords), and the format that moves them."""
 
-    def decode(self, sums: Values, workers: int) -> NDArray[Any]:
-        """Turn sums of ``workers`` values, any shape, into numbers of the caller's kind."""
+    def decode(self, sums: Values, weight: int) -> NDArray[Any]:
+        """Turn sums into numbers of the caller's kind; ``weight`` workers are in each sum."""
+
+
+class WordEncoding(Protocol):
+    """An encoding whose values are words in [0, 2^b), so that sums are exact mod 2^B."""
+
+    @property
+    def word_bits(self) -> int:
+        """B."""
+
+    def check(self, gradients: NDArray[Any]) -> None:
+        """Refuse what :meth:`encode` would refuse, before any work is done."""
+
+    def encode(self, gradients: NDArray[Any]) -> tuple[NDArray[np.uint64], WordFormat]:
+        """Return words of the same shape (workers, coords)."""
+
+    def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[Any]:
+        """Turn sums into numbers; the workers in each sum weigh ``weight`` together."""
 
 
 class BitBudget(NamedTuple):
@@ -89,11 +109,11 @@ class FloatBits:
                 "choose a word size (word_bits) to send words"
             )
         if not self.allow_nonfinite:
-            _refuse_nonfinite(gradients)
+            refuse_nonfinite(gradients)
         native = gradients.dtype.newbyteorder("=")
         return gradients.astype(native, copy=False), FloatFormat(native)
 
-    def decode(self, sums: Values, workers: int) -> NDArray[Any]:
+    def decode(self, sums: Values, weight: int) -> NDArray[Any]:
         """Return the sums themselves."""
         return sums
 
@@ -110,10 +130,14 @@ class Integers:
     width: Width = Width.FIXED
     signed: bool = True
 
-    def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
-        """Shift signed values into [0, 2^b) and check that all fit."""
-        workers = len(gradients)
-        BitBudget.of(self.word_bits, workers)
+    def check(self, gradients: NDArray[Any]) -> None:
+        """Refuse values that are not integers or do not fit.
+
+        Raises:
+            InputError: not integers.
+            BudgetError: values too large for the words, or sums too wide.
+        """
+        BitBudget.of(self.word_bits, len(gradients))
         if gradients.dtype.kind not in "iub":
             raise InputError(f"integer words cannot carry {gradients.dtype.name}; use FixedPoint")
         low, high = -self._offset, (1 << self.word_bits) - 1 - self._offset
@@ -124,12 +148,20 @@ class Integers:
                 f"values reach from {int(gradients.min())} to {int(gradients.max())}, but words of "
                 f"{self.word_bits} bits hold {low}..{high}; raise word_bits"
             )
-        words = (gradients.astype(np.int64) + self._offset).view(np.uint64)
-        return words, WordFormat(word_bits=self.word_bits, workers=workers, width=self.width)
 
-    def decode(self, sums: Values, workers: int) -> NDArray[np.int64]:
-        """Undo the shift, once for each of the ``workers`` summed."""
-        return sums.view(np.int64) - workers * self._offset
+    def encode(self, gradients: NDArray[Any]) -> tuple[NDArray[np.uint64], WordFormat]:
+        """Shift signed values into [0, 2^b), after :meth:`check`."""
+        self.check(gradients)
+        words = (gradients.astype(np.int64) + self._offset).view(np.uint64)
+        return words, self.format(len(gradients))
+
+    def format(self, workers: int) -> WordFormat:
+        """The format that moves sums of this many workers' words."""
+        return WordFormat(word_bits=self.word_bits, workers=workers, width=self.width)
+
+    def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[np.int64]:
+        """Undo the shift, once for each worker summed."""
+        return sums.view(np.int64) - weight * self._offset
 
     @property
     def _offset(self) -> int:
@@ -172,36 +204,48 @@ class FixedPoint:
         """The integer encoding underneath."""
         return Integers(word_bits=self.word_bits, width=self.width)
 
-    def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
-        """Clip if allowed, round to steps, and encode as integers."""
+    def check(self, gradients: NDArray[Any]) -> None:
+        """Refuse non-finite values and, unless they are clipped, values beyond the limit.
+
+        Raises:
+            InputError: NaN or infinity.
+            BudgetError: values beyond the limit, or sums too wide.
+        """
         BitBudget.of(self.word_bits, len(gradients))
-        _refuse_nonfinite(gradients)
-        reals = gradients.astype(np.float64)
-        if self.out_of_range is OutOfRange.REFUSE:
-            largest = float(np.abs(reals).max(initial=0))
-            if largest > self.limit:
-                raise BudgetError(
-                    f"|gradient| reaches {largest:.6g} but {self.word_bits}-bit words at step "
-                    f"{self.step:.6g} hold {self.limit:.6g}; raise the limit, or clip"
-                )
-        reals = np.clip(reals, -self.limit, self.limit)
+        refuse_nonfinite(gradients)
+        if self.out_of_range is OutOfRange.CLIP or gradients.size == 0:
+            return
+        largest = max(-float(gradients.min()), float(gradients.max()))
+        if largest > self.limit:
+            raise BudgetError(
+                f"|gradient| reaches {largest:.6g} but {self.word_bits}-bit words at step "
+                f"{self.step:.6g} hold {self.limit:.6g}; raise the limit, or clip"
+            )
+
+    def encode(self, gradients: NDArray[Any]) -> tuple[NDArray[np.uint64], WordFormat]:
+        """Clip if allowed, round to steps, and encode as integers, after :meth:`check`."""
+        self.check(gradients)
+        reals = np.clip(gradients.astype(np.float64), -self.limit, self.limit)
         return self.words.encode(np.rint(reals / self.step).astype(np.int64))
 
-    def decode(self, sums: Values, workers: int) -> NDArray[np.float64]:
+    def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[np.float64]:
         """Return sums in the gradient's units."""
-        return self.words.decode(sums, workers).astype(np.float64) * self.step
+        return self.words.decode(sums, weight).astype(np.float64) * self.step
 
 
-def _refuse_nonfinite(gradients: NDArray[Any]) -> None:
+def refuse_nonfinite(gradients: NDArray[Any]) -> None:
     """Raise if any value is NaN or infinite; say where the first one is.
 
     Raises:
         InputError: with the worker and coordinate of the first such value.
     """
-    finite = np.isfinite(gradients)
-    if not finite.all():
-        worker, coord = (int(k) for k in np.argwhere(~finite)[0])
-        raise InputError(
-            f"worker {worker} holds {gradients[worker, coord]} at coordinate {coord}; "
-            f"remove it, or allow non-finite values (float bits only)"
-        )
+    stretch = max(1, _CHECKED_AT_ONCE // max(1, len(gradients)))
+    for start in range(0, gradients.shape[1], stretch):
+        finite = np.isfinite(gradients[:, start : start + stretch])
+        if not finite.all():
+            worker, coord = (int(k) for k in np.argwhere(~finite)[0])
+            value = gradients[worker, start + coord]
+            raise InputError(
+                f"worker {worker} holds {value} at coordinate {start + coord}; "
+                "remove it, or allow non-finite values (float bits only)"
+            )

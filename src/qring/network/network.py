@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qring.errors import InputError
-from qring.network.noise import NOISELESS, BellDiagonal
+from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
 
 __all__ = ["Network"]
 
@@ -16,12 +16,13 @@ class Network:
     """A simulated network.
 
     ``noise`` is that of every shared pair, unless ``noise_on`` names the directed link
-    (src, dst). Classical bits are noiseless. With ``record_faults`` the result carries every
-    sampled error.
+    (src, dst). ``qubit_noise`` is that of every qubit of a GHZ state. Classical bits are
+    noiseless. With ``record_faults`` the result carries every sampled error of a pair.
     """
 
     noise: BellDiagonal = NOISELESS
     noise_on: Mapping[tuple[int, int], BellDiagonal] = field(default_factory=dict)
+    qubit_noise: QubitNoise = PERFECT_QUBITS
     record_faults: bool = False
 
     def noise_between(self, src: int, dst: int) -> BellDiagonal:

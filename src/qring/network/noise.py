@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qring.errors import InputError
 
-__all__ = ["NOISELESS", "BellDiagonal"]
+__all__ = ["NOISELESS", "PERFECT_QUBITS", "BellDiagonal", "QubitNoise"]
 
 _BELL_BASIS = np.array(  # columns Φ+, Ψ+, Ψ−, Φ−: what I, X, Y, Z on one half make of Φ+
     [[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, -1, 0], [1, 0, 0, -1]]
@@ -130,3 +130,75 @@ class BellDiagonal:
 
 NOISELESS = BellDiagonal()
 """Perfect pairs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QubitNoise:
+    """Noise that each worker's qubit of a GHZ state suffers before the worker encodes on it.
+
+    ``x``, ``y``, ``z`` are probabilities of Pauli errors, ``relaxation`` is the probability of
+    amplitude damping, ``dephasing`` that of a phase flip; each acts on every qubit alone. With
+    phases θᵢ and φ = Σθᵢ the parity of all X outcomes has the expectation
+
+        (√(1−relaxation)·(1−2·dephasing))ⁿ · Re ∏ᵢ [(p_I−p_Z)·e^{iθᵢ} + (p_X−p_Y)·e^{−iθᵢ}]
+
+    and outcomes of equal parity are equally likely. Where p_X = p_Y this is V·cos φ.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+    relaxation: float = 0.0
+    dephasing: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "z", "relaxation", "dephasing"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and 0 <= value <= 1):
+                raise InputError(f"{name} is {value}, not a probability in [0, 1]")
+        if self.x + self.y + self.z > 1 + 1e-12:
+            raise InputError("probabilities of X, Y and Z add up to more than 1")
+
+    @property
+    def kept(self) -> float:
+        """Weight with which a qubit's phase keeps its sign, all losses included."""
+        shrunk = math.sqrt(1 - self.relaxation) * (1 - 2 * self.dephasing)
+        return (1 - self.x - self.y - 2 * self.z) * shrunk
+
+    @property
+    def turned(self) -> float:
+        """Weight with which it turns its sign: zero unless X and Y errors differ in rate."""
+        shrunk = math.sqrt(1 - self.relaxation) * (1 - 2 * self.dephasing)
+        return (self.x - self.y) * shrunk
+
+    def visibility(self, workers: int) -> float:
+        """V of ``workers`` qubits. Standing: exact if X and Y are equally likely, else a bound.
+
+        The bound is the least expectation at total phase 0, over all ways to split it.
+        """
+        kept, turned = abs(self.kept), abs(self.turned)
+        straight = math.copysign(1, self.kept) ** workers * kept**workers
+        return float(straight - ((kept + turned) ** workers - kept**workers))
+
+    def expectation(self, phases: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Expected parity of copies whose workers encode ``phases``, shape (workers, copies)."""
+        turns = np.exp(1j * phases)
+        product = np.prod(self.kept * turns + self.turned * turns.conj(), axis=0)
+        return np.asarray(product.real, dtype=np.float64)
+
+    @classmethod
+    def depolarising(cls, error: float) -> QubitNoise:
+        """White noise of each qubit with error probability ``error``: V = (1 − 4·error/3)ⁿ."""
+        third = error / 3
+        return cls(x=third, y=third, z=third)
+
+    @classmethod
+    def of_visibility(cls, visibility: float, workers: int) -> QubitNoise:
+        """Dephasing that leaves a GHZ state of ``workers`` qubits this visibility, in (0, 1]."""
+        if not 0 < visibility <= 1:
+            raise InputError(f"a visibility lies in (0, 1], not at {visibility}")
+        return cls(dephasing=(1 - visibility ** (1 / workers)) / 2)
+
+
+PERFECT_QUBITS = QubitNoise()
+"""GHZ qubits that arrive as they were made."""

@@ -1,0 +1,1 @@
+"""Sums in the phases of shared GHZ states: the method, and one readout a file."""

@@ -1,0 +1,136 @@
+"""Digit readout: the binary digits of a sum, lowest first, one parity each.
+
+For digit j every worker turns its qubit by 2π·xᵢ/2^(j+1), and worker 0 takes the digits already
+known off again. What is left of the total phase is 0 or π, so the parity of the outcomes *is*
+digit j. B copies a coordinate, exact at visibility 1; the transcript of a copy is uniform among
+strings of its parity, so it tells the sum and nothing else. Where copies are noisy each digit is
+repeated, by majority or until one value leads.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.collectives.ghz.readout import (
+    check_failure,
+    check_visibility,
+    digit_failure,
+    set_digit,
+)
+from qring.network.ghz import GhzBatch, Words
+
+__all__ = [
+    "Digits",
+    "Repetition",
+    "lead_needed",
+    "majority_copies",
+    "majority_digit",
+    "majority_error",
+]
+
+
+class Repetition(Enum):
+    """How a digit is repeated on noisy copies.
+
+    ``MAJORITY`` takes a fixed odd number of copies at once. ``SEQUENTIAL`` takes copies one by
+    one until one value leads by k; fewer copies on average, more rounds.
+    """
+
+    MAJORITY = "majority"
+    SEQUENTIAL = "sequential"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digits:
+    """Read every digit with the fewest copies that keep a coordinate's failure below ``failure``.
+
+    Standing of the failure probability: exact where X and Y errors are equally likely, else a
+    bound. At visibility 1 one copy a digit suffices and nothing fails.
+    """
+
+    failure: float = 1e-6
+    repetition: Repetition = Repetition.MAJORITY
+
+    def __post_init__(self) -> None:
+        check_failure(self.failure)
+
+    @property
+    def block(self) -> int:
+        """Coordinates that are best read together."""
+        return 1 << 16
+
+    def read(self, batch: GhzBatch, sum_bits: int) -> Words:
+        """Read all digits, lowest first; copies of one digit are measured in parallel."""
+        wrong = (1 - check_visibility(batch.visibility)) / 2
+        allowed = digit_failure(self.failure, sum_bits)
+        sums = np.zeros(len(batch), np.uint64)
+        for digit in range(sum_bits):
+            if self.repetition is Repetition.MAJORITY:
+                bits = majority_digit(batch, digit, sums, majority_copies(wrong, allowed))
+            else:
+                bits = _sequential(batch, digit, sums, lead_needed(wrong, allowed))
+            set_digit(sums, digit, bits)
+        return sums
+
+
+def majority_digit(batch: GhzBatch, digit: int, known: Words, copies: int) -> NDArray[np.uint8]:
+    """Read one digit of every coordinate from ``copies`` copies each, announced at once."""
+    if copies == 1:
+        return batch.announce(digit, known).parities()
+    everywhere = np.tile(np.arange(len(batch)), copies)
+    votes = batch.announce(digit, np.tile(known, copies), everywhere).parities()
+    odd = votes.reshape(copies, -1).sum(axis=0, dtype=np.int64)
+    return np.asarray(2 * odd > copies, np.uint8)
+
+
+def _sequential(batch: GhzBatch, digit: int, known: Words, lead: int) -> NDArray[np.uint8]:
+    ahead = np.zeros(len(batch), np.int64)
+    open_ = np.arange(len(batch))
+    while len(open_):
+        odd = batch.announce(digit, known[open_], open_).parities()
+        ahead[open_] += 2 * odd.astype(np.int64) - 1
+        open_ = open_[np.abs(ahead[open_]) < lead]
+    return (ahead > 0).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=256)
+def majority_copies(wrong: float, allowed: float) -> int:
+    """Least odd number of copies whose majority errs with probability at most ``allowed``.
+
+    ``wrong`` < ½ is the probability that one copy shows the other parity.
+    """
+    copies = 1
+    while majority_error(copies, wrong) > allowed:
+        copies += 2
+    return copies
+
+
+def majority_error(copies: int, wrong: float) -> float:
+    """Probability that most of ``copies`` copies (odd) are wrong: P(Binomial > copies/2)."""
+    if wrong == 0:
+        return 0.0
+    log_odds = math.log(wrong) - math.log1p(-wrong)
+    base = copies * math.log1p(-wrong)
+    log_choose = math.lgamma(copies + 1)
+    return math.fsum(
+        math.exp(
+            log_choose - math.lgamma(k + 1) - math.lgamma(copies - k + 1) + base + k * log_odds
+        )
+        for k in range(copies // 2 + 1, copies + 1)
+    )
+
+
+def lead_needed(wrong: float, allowed: float) -> int:
+    """Least lead k at which the leading value errs with at most ``allowed``: a random walk's exit.
+
+    The error at lead k is 1/(1 + ((1−q)/q)^k), with q = ``wrong``.
+    """
+    if wrong == 0:
+        return 1
+    return max(1, math.ceil(math.log((1 - allowed) / allowed) / math.log((1 - wrong) / wrong)))

@@ -1,0 +1,205 @@
+"""All-reduce in the phases of GHZ states: encode words, share copies, read out, check.
+
+Source: paper section 3.3, definition 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.collectives.aggregate import Aggregate, Progress
+from qring.collectives.ghz.checksum import Checksum
+from qring.collectives.ghz.digits import Digits
+from qring.collectives.ghz.reading import read_block
+from qring.collectives.ghz.readout import Readout, check_visibility
+from qring.encoding.signs import SignVote
+from qring.encoding.values import MAX_SUM_BITS, WordEncoding
+from qring.errors import BudgetError, InputError
+from qring.ledger import Meter
+from qring.network.ghz import GhzBatch, Words
+from qring.network.network import Network
+from qring.network.wiring import Announcement, Distribution, Wiring
+
+__all__ = ["Ghz", "GhzAggregate", "Session"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GhzAggregate(Aggregate):
+    """An aggregate read from GHZ copies.
+
+    ``copies`` counts all that were used, checksums and repetitions included; ``repeated`` the
+    coordinates read again because a checksum failed; ``failed`` those given up.
+    """
+
+    copies: int
+    repeated: int
+    failed: int
+
+    @property
+    def copies_per_coordinate(self) -> float:
+        """Copies over coordinates."""
+        return self.copies / len(self.sum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ghz:
+    """Sum words in the phases of shared GHZ states.
+
+    ``weights``, one non-zero integer a worker, makes it Σ w_i·x_i. ``checksum`` finds and repeats
+    wrong sums. What is announced tells sums only, if the copies are good: nothing here tests them.
+    """
+
+    encoding: WordEncoding
+    readout: Readout = field(default_factory=Digits)
+    distribution: Distribution = Distribution.STAR
+    announcement: Announcement = Announcement.XOR_RING
+    weights: tuple[int, ...] | None = None
+    checksum: Checksum | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None and 0 in self.weights:
+            raise InputError(f"weights must be non-zero integers, not {self.weights}")
+
+    def run(
+        self,
+        gradients: NDArray[Any],
+        network: Network,
+        rng: np.random.Generator | None,
+        progress: Progress,
+    ) -> GhzAggregate:
+        """Sum ``gradients`` of shape (workers, coords), one block of coordinates after another.
+
+        Raises:
+            InputError: one worker, no ``rng``, weights that do not fit, or copies without
+                visibility.
+            BudgetError: words too small for the values, or sums too wide.
+        """
+        workers, coords = gradients.shape
+        if rng is None:
+            raise InputError("measuring GHZ copies is random: pass rng=numpy.random.default_rng()")
+        session = self.open(workers, network, rng)
+        self.encoding.check(gradients)
+        scale = np.array(session.weights, np.int64).view(np.uint64)[:, None]
+        total: NDArray[Any] | None = None
+        for block in self.blocks(coords):
+            words = self.encoding.encode(gradients[:, block])[0] * scale
+            part = session.sum(words.sum(axis=0, dtype=np.uint64), words)
+            if total is None:
+                total = np.empty(coords, part.dtype)
+            total[block] = part
+            progress(block.stop, coords)
+        assert total is not None  # noqa: S101 - there is at least one coordinate
+        return session.result(total)
+
+    def open(self, workers: int, network: Network, rng: np.random.Generator) -> Session:
+        """Prepare to sum blocks of ``workers`` workers' words.
+
+        Raises:
+            InputError: one worker, weights that do not fit, or copies without visibility.
+            BudgetError: sums too wide.
+        """
+        return Session(self, workers, network, rng)
+
+    def blocks(self, coords: int) -> Iterator[slice]:
+        """Cut coordinates into blocks that are summed one after another."""
+        size = self.readout.block
+        for start in range(0, coords, size):
+            yield slice(start, min(start + size, coords))
+
+
+class Session:
+    """One all-reduce under way: the account it runs up and the repetitions it needed."""
+
+    __slots__ = (
+        "_copies",
+        "_failed",
+        "_meter",
+        "_method",
+        "_network",
+        "_repeated",
+        "_rng",
+        "_sum_bits",
+        "_wiring",
+        "_workers",
+        "weights",
+    )  # fmt: skip
+
+    def __init__(
+        self, method: Ghz, workers: int, network: Network, rng: np.random.Generator
+    ) -> None:
+        if workers < 2:
+            raise InputError("a GHZ state is shared by at least 2 workers, not 1")
+        self.weights = method.weights or (1,) * workers
+        if len(self.weights) != workers:
+            raise InputError(f"{workers} workers need {workers} weights, not {len(self.weights)}")
+        check_visibility(network.qubit_noise.visibility(workers))
+        largest = (1 << method.encoding.word_bits) - 1
+        self._sum_bits = (sum(map(abs, self.weights)) * largest).bit_length()
+        if self._sum_bits > MAX_SUM_BITS:
+            raise BudgetError(
+                f"the weighted sum takes {self._sum_bits} bits, more than {MAX_SUM_BITS}; "
+                "use smaller words or weights"
+            )
+        if method.checksum is not None:
+            method.checksum.check_width(self._sum_bits)
+        self._method, self._workers, self._network, self._rng = method, workers, network, rng
+        self._meter = Meter()
+        self._wiring = Wiring(workers, method.distribution, method.announcement, self._meter)
+        self._copies = self._repeated = self._failed = 0
+
+    def sum(self, total: Words, words: Words | None) -> NDArray[Any]:
+        """Read one block whose weighted words add up to ``total`` mod 2^64.
+
+        ``words``, shape (workers, coords), may be None where the noise treats X and Y alike.
+        """
+        noise = self._network.qubit_noise
+        batch = GhzBatch(
+            total,
+            words if noise.turned else None,
+            workers=self._workers,
+            noise=noise,
+            wiring=self._wiring,
+            rng=self._rng,
+        )
+        reading = read_block(
+            batch,
+            sum_bits=self._sum_bits,
+            readout=self._method.readout,
+            checksum=self._method.checksum,
+            rng=self._rng,
+        )
+        self._copies += reading.copies
+        self._repeated += reading.repeated
+        self._failed += reading.failed
+        return self._decode(reading.sums)
+
+    def result(self, total: NDArray[Any]) -> GhzAggregate:
+        """Close the account over all blocks, whose sums are ``total``, shape (coords,)."""
+        return GhzAggregate(
+            sums=np.broadcast_to(total, (self._workers, len(total))),
+            ledger=self._meter.ledger(),
+            caveats=self._caveats(),
+            copies=self._copies,
+            repeated=self._repeated,
+            failed=self._failed,
+        )
+
+    def _decode(self, sums: Words) -> NDArray[Any]:
+        """Undo the wrap mod 2^B: negative weights reach below zero by a known amount."""
+        largest = (1 << self._method.encoding.word_bits) - 1
+        below = np.uint64(-largest * sum(w for w in self.weights if w < 0))
+        whole = ((sums + below) & np.uint64((1 << self._sum_bits) - 1)) - below
+        return self._method.encoding.decode(whole, sum(self.weights))
+
+    def _caveats(self) -> tuple[str, ...]:
+        found = ["the copies were not verified: a tampered source could have read single words"]
+        if isinstance(self._method.encoding, SignVote):
+            found.append("the number of votes of every coordinate is public, not only its sign")
+        if self._failed:
+            found.append(f"{self._failed} coordinates failed their checksum to the last attempt")
+        return tuple(found)

@@ -1,0 +1,62 @@
+"""Outcomes of X measurements on GHZ copies, sampled with the whole transcript.
+
+Only the parity of a copy's outcomes carries information: within a parity all strings are equally
+likely. So a transcript is random bits for all workers but one, whose bit makes up the parity.
+Outcomes are bit planes, one a worker, eight copies a byte.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Transcript", "coin_flips", "transcript_of"]
+
+_COARSE = 256
+
+
+class Transcript(NamedTuple):
+    """What the workers announce: ``planes`` of shape (workers, ⌈copies/8⌉), first copy highest."""
+
+    planes: NDArray[np.uint8]
+    copies: int
+
+    def parities(self) -> NDArray[np.uint8]:
+        """Parity of each copy's outcomes, shape (copies,), 0 or 1."""
+        return np.unpackbits(np.bitwise_xor.reduce(self.planes, axis=0), count=self.copies)
+
+
+def transcript_of(
+    parities: NDArray[np.uint8], workers: int, rng: np.random.Generator
+) -> Transcript:
+    """Draw a uniformly random transcript with these parities (0 or 1, shape (copies,))."""
+    parity = np.packbits(parities)
+    lanes = -(-len(parity) // 8)
+    planes = np.empty((workers, lanes * 8), np.uint8)
+    words = planes.view(np.uint64)
+    words[1:] = rng.integers(1 << 64, size=(workers - 1, lanes), dtype=np.uint64)
+    np.bitwise_xor.reduce(words[1:], axis=0, out=words[0])
+    planes[0, : len(parity)] ^= parity
+    return Transcript(planes[:, : len(parity)], len(parities))
+
+
+def coin_flips(
+    odds: float | NDArray[np.float64], count: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Draw ``count`` independent bits that are 1 with probability ``odds``, one for all or each.
+
+    A random byte decides all but one draw in 256; only those compare a second, fine draw.
+    """
+    scaled = np.asarray(odds, np.float64) * _COARSE
+    coarse = np.floor(scaled)
+    draws = rng.integers(_COARSE, size=count, dtype=np.uint8)
+    threshold = np.minimum(coarse, _COARSE - 1).astype(np.uint8)
+    ones = (draws < threshold).view(np.uint8)
+    undecided = np.flatnonzero(draws == threshold)
+    if len(undecided):
+        # Within the undecided byte the rest of the odds is left: all of it where odds = 1.
+        rest = scaled - threshold
+        ones[undecided] = rng.random(len(undecided)) < np.broadcast_to(rest, count)[undecided]
+    return ones

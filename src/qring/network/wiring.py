@@ -1,0 +1,84 @@
+"""How GHZ copies reach the workers and how announced bits reach everybody, with the charges."""
+
+from __future__ import annotations
+
+import functools
+from enum import Enum
+
+from qring.ledger import Carrier, Meter, Phase
+from qring.schedule import ring
+from qring.schedule.chunks import even_chunks
+
+__all__ = ["Announcement", "Distribution", "Wiring"]
+
+
+class Distribution(Enum):
+    """Where GHZ copies come from.
+
+    ``STAR``: worker 0 makes each copy and sends a qubit to every other worker. ``RING_PAIRS``:
+    a copy is grown along the ring from one pair a link, with a bit of correction handed on.
+    """
+
+    STAR = "star"
+    RING_PAIRS = "ring-pairs"
+
+
+class Announcement(Enum):
+    """How outcome bits are made public.
+
+    ``BROADCAST``: every worker sends its bit to every other, in one round. ``XOR_RING``: the bits
+    of a copy are XORed around the ring and the parity comes back, about 2(n−1)/n bits a link.
+    """
+
+    BROADCAST = "broadcast"
+    XOR_RING = "xor-ring"
+
+
+class Wiring:
+    """The links of ``workers`` workers that share GHZ copies. Charges a meter."""
+
+    __slots__ = ("_announcement", "_distribution", "_meter", "_workers")
+
+    def __init__(
+        self, workers: int, distribution: Distribution, announcement: Announcement, meter: Meter
+    ) -> None:
+        self._workers, self._meter = workers, meter
+        self._distribution, self._announcement = distribution, announcement
+
+    def share(self, copies: int) -> None:
+        """Distribute ``copies`` GHZ states in the setup phase."""
+        charge = self._meter.charge
+        for worker in range(1, self._workers):
+            if self._distribution is Distribution.STAR:
+                charge(0, worker, Phase.SETUP, Carrier.QUBIT, copies)
+            else:
+                charge(worker - 1, worker, Phase.SETUP, Carrier.QUBIT, copies)
+                charge(worker - 1, worker, Phase.SETUP, Carrier.EBIT, copies)
+                charge(worker - 1, worker, Phase.SETUP, Carrier.BIT, copies)
+
+    def announce(self, copies: int) -> None:
+        """Make one outcome bit of every worker public for each of ``copies`` copies, at once."""
+        if copies == 0:
+            return
+        if self._announcement is Announcement.BROADCAST:
+            for src in range(self._workers):
+                for dst in range(self._workers):
+                    if src != dst:
+                        self._meter.charge(src, dst, Phase.ONLINE, Carrier.BIT, copies)
+            self._meter.rounds += 1
+            return
+        for src, dst, bits in _around(self._workers, copies):
+            self._meter.charge(src, dst, Phase.ONLINE, Carrier.BIT, bits)
+        self._meter.rounds += 2 * (self._workers - 1)
+
+
+@functools.lru_cache(maxsize=64)
+def _around(workers: int, bits: int) -> tuple[tuple[int, int, int], ...]:
+    """Bits that an XOR all-reduce of ``bits`` bits puts on each directed link of the ring."""
+    lengths = [chunk.stop - chunk.start for chunk in even_chunks(bits, workers)]
+    loads: dict[tuple[int, int], int] = {}
+    for hops in ring.all_reduce(workers):
+        for hop in hops:
+            ends = (hop.src, hop.dst)
+            loads[ends] = loads.get(ends, 0) + lengths[hop.chunk]
+    return tuple((src, dst, load) for (src, dst), load in loads.items())
