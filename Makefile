@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: train test check bench clean
+.PHONY: train test sample check bench clean
 
 train: $(VENV)/.ready-train  ## train on MNIST over the simulated ring, against the classical ring
 	$(BIN)/qring train --workers 4 --compare
 
 test: $(VENV)/.ready-test  ## all tests but the slow sweeps
 	$(BIN)/python -m pytest -m "not slow"
+
+sample: $(VENV)/.ready-test  ## the slow sweeps, in their short form
+	$(BIN)/python -m pytest -m slow --sample
 
 check: $(VENV)/.ready-test  ## lint, format, types, layer contracts
 	$(BIN)/ruff check src tests benchmarks examples
@@ -19,7 +22,9 @@ check: $(VENV)/.ready-test  ## lint, format, types, layer contracts
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same run
+	$(BIN)/python benchmarks/bench_import.py
 	$(BIN)/python benchmarks/bench_links.py
+	$(BIN)/python benchmarks/bench_ghz.py
 	$(BIN)/python benchmarks/bench_allreduce.py
 
 clean:
@@ -38,5 +43,5 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
-	$(PIP) --editable '.[torch,data,files,stim,qiskit,dev]'
+	$(PIP) --editable '.[torch,data,files,conflict,codes,stim,qiskit,dev]'
 	touch $@ $(VENV)/.ready-train

@@ -19,12 +19,13 @@ COMMANDS = re.findall(r"^    (qring .*)$", TEXT, re.MULTILINE)
 
 
 def test_the_readme_has_the_parts_that_are_tested_here():
-    assert len(PYTHON) == 2
-    assert len(COMMANDS) == 2
+    assert len(PYTHON) == 3
+    assert len(COMMANDS) >= 3
 
 
-def test_five_lines_of_python_run():
-    subprocess.run([sys.executable, "-c", PYTHON[0]], check=True, capture_output=True)
+@pytest.mark.parametrize("code", PYTHON[:2])
+def test_lines_of_python_run(code):
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_three_lines_of_pytorch_run():
@@ -38,7 +39,7 @@ def test_three_lines_of_pytorch_run():
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-    code = "import torch.distributed\n" + PYTHON[1] + "\ntorch.distributed.destroy_process_group()"
+    code = "import torch.distributed\n" + PYTHON[2] + "\ntorch.distributed.destroy_process_group()"
     run = subprocess.run(
         [sys.executable, "-c", code],
         check=True,

@@ -155,7 +155,7 @@ def test_classical_bits_do_not_see_the_noise_of_pairs():
         (np.zeros(4), {}, r"shape \(workers, coords\)"),
         ([["a"]], {}, "cannot sum"),
         (np.zeros((2, 2), complex), {}, "cannot sum"),
-        (np.array([[1.0, np.nan]]), {}, "worker 0 holds nan at coordinate 1"),
+        (np.array([[1.0, np.nan]]), {}, "the gradient holds nan at coordinate 1"),
         (np.zeros((2, 2)), {"network": Network(noise=BellDiagonal.werner(0.9))}, "pass rng"),
         (
             np.zeros((2, 2)),

@@ -13,21 +13,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.cli.show import count, progress_line, table
+from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aggregate, Method
 from qring.collectives.all_reduce import all_reduce
+from qring.collectives.ghz.checksum import Checksum
+from qring.collectives.ghz.coded import CodedDigits
+from qring.collectives.ghz.digits import Digits, Repetition
+from qring.collectives.ghz.kitaev import Kitaev
+from qring.collectives.ghz.method import Ghz, GhzAggregate
+from qring.collectives.ghz.readout import Readout
+from qring.collectives.ghz.shots import Shots
 from qring.collectives.ring import Classical, Superdense
 from qring.data.gradient_files import check_target, read_workers, write_gradient
-from qring.encoding.values import BitBudget, Encoding, FixedPoint, FloatBits, Integers, OutOfRange
+from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
 from qring.errors import InputError
-from qring.ledger import Carrier, Phase
+from qring.ledger import Phase
 from qring.network.network import Network
-from qring.network.noise import BellDiagonal
+from qring.network.noise import BellDiagonal, QubitNoise
+from qring.network.wiring import Announcement, Distribution
 from qring.theory.resources import RingResources
 
 __all__ = ["add_to"]
 
-_METHODS: dict[str, Callable[..., Method]] = {"superdense": Superdense, "classical": Classical}
+_Encoding = FloatBits | Integers | FixedPoint
+
+_READOUTS: dict[str, Callable[[float], Readout]] = {
+    "digits": lambda failure: Digits(failure=failure),
+    "sequential": lambda failure: Digits(failure=failure, repetition=Repetition.SEQUENTIAL),
+    "coded": lambda _: CodedDigits(),
+    "kitaev": lambda failure: Kitaev(failure=failure),
+    "shots": lambda failure: Shots(failure=failure),
+}
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -40,7 +56,19 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help=".npy, .safetensors or .pt state dict")
-    add("--protocol", choices=list(_METHODS), default="superdense", help="(default: superdense)")
+    add("--protocol", choices=["superdense", "classical", "ghz"], default="superdense",
+        help="what carries the sum (default: superdense)")  # fmt: skip
+    add("--readout", choices=list(_READOUTS), default="digits",
+        help="ghz: how sums are read from the copies (default: digits)")  # fmt: skip
+    add("--visibility", type=float, default=1.0, metavar="V",
+        help="ghz: visibility of the shared copies (default: 1)")  # fmt: skip
+    add("--failure", type=float, default=1e-6, metavar="P",
+        help="ghz: probability that a coordinate's sum is wrong (default: 1e-6)")  # fmt: skip
+    add("--announce", choices=[kind.value for kind in Announcement], default="xor-ring",
+        help="ghz: how outcome bits are made public (default: xor-ring)")  # fmt: skip
+    add("--distribute", choices=[kind.value for kind in Distribution], default="star",
+        help="ghz: where copies come from (default: star)")  # fmt: skip
+    add("--checksum", action="store_true", help="ghz: find wrong sums and read them again")
     add("--word-bits", type=int, metavar="B", help="send words of B bits plus carry")
     add("--clip", type=float, metavar="C", help="clip to [-C, C]; the range of the words")
     add("--noise", default="0", help="error probability of a pair, or of its errors X,Y,Z")
@@ -54,14 +82,16 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise InputError(f"a seed is not negative: {arguments.seed}")
-    network = Network(noise=BellDiagonal.parse(arguments.noise))
+    noise = BellDiagonal.parse(arguments.noise)
     rows, layout = read_workers(arguments.files)
     if arguments.out is not None:
         check_target(arguments.out, layout)
     encoding = _encoding(rows, arguments)
+    qubits = QubitNoise.of_visibility(arguments.visibility, len(rows))
+    network = Network(noise=noise, qubit_noise=qubits)
     result = all_reduce(
         rows,
-        method=_METHODS[arguments.protocol](encoding=encoding),
+        method=_method(encoding, arguments),
         network=network,
         rng=np.random.default_rng(arguments.seed),
         progress=progress_line("rounds"),
@@ -76,7 +106,23 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> Encoding:
+def _method(encoding: _Encoding, arguments: argparse.Namespace) -> Method:
+    if arguments.protocol == "superdense":
+        return Superdense(encoding=encoding)
+    if arguments.protocol == "classical":
+        return Classical(encoding=encoding)
+    if isinstance(encoding, FloatBits):
+        raise InputError("phases carry words, not float bits: give --word-bits")
+    return Ghz(
+        encoding=encoding,
+        readout=_READOUTS[arguments.readout](arguments.failure),
+        announcement=Announcement(arguments.announce),
+        distribution=Distribution(arguments.distribute),
+        checksum=Checksum() if arguments.checksum else None,
+    )
+
+
+def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> _Encoding:
     """Choose the encoding and say, before the first round, where the bits go."""
     bits, clip = arguments.word_bits, arguments.clip
     if bits is None:
@@ -105,6 +151,13 @@ def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> Encoding:
 
 
 def _as_json(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespace) -> str:
+    extra = {}
+    if isinstance(result, GhzAggregate):
+        extra = {
+            "copies": result.copies,
+            "copies_per_coordinate": result.copies_per_coordinate,
+            "repeated": result.repeated,
+        }
     return json.dumps(
         {
             "protocol": arguments.protocol,
@@ -117,43 +170,32 @@ def _as_json(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespac
             "caveats": list(result.caveats),
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
+            **extra,
         }
     )
 
 
 def _as_table(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespace) -> str:
     workers, coords = rows.shape
-    ledger, totals = result.ledger, result.ledger.totals
+    ledger = result.ledger
     rival = RingResources(
         workers=workers,
         coords=coords,
         word_bits=arguments.word_bits or rows.dtype.itemsize * 8,
         width="fixed" if arguments.word_bits else "float",
     ).ledger("classical")
-    kind, unit = Carrier.QUBIT, "qubits"
-    if arguments.protocol == "classical":
-        kind, unit = Carrier.BIT, "bits"
     lines = [
         ["exact counts", arguments.protocol, "classical ring"],
-        [
-            "online, busiest link",
-            f"{count(ledger.busiest(Phase.ONLINE, kind))} {unit}",
-            f"{count(rival.busiest(Phase.ONLINE, Carrier.BIT))} bits",
-        ],
-        [
-            "online, all links",
-            f"{count(ledger.total(kind, Phase.ONLINE))} {unit}",
-            f"{count(rival.totals.online_bits)} bits",
-        ],
-        ["setup, all links", f"{count(totals.setup_qubits)} qubits", "0"],
-        ["pairs consumed", f"{count(totals.ebits)} ebits", "0"],
-        [
-            "lifetime carriers",
-            count(totals.setup_qubits + totals.online_qubits + totals.classical_bits),
-            count(rival.totals.online_bits),
-        ],
+        ["online, busiest link", busiest_link(ledger), busiest_link(rival)],
+        ["online, all links", carriers(ledger, Phase.ONLINE), carriers(rival, Phase.ONLINE)],
+        ["setup, all links", carriers(ledger, Phase.SETUP), "0"],
+        ["pairs consumed", f"{count(ledger.totals.ebits)} ebits", "0"],
+        ["lifetime carriers", lifetime(ledger), lifetime(rival)],
         ["rounds", count(ledger.rounds), count(rival.rounds)],
     ]
+    if isinstance(result, GhzAggregate):
+        lines.append(["copies a coordinate", f"{result.copies_per_coordinate:.2f}", "0"])
+        lines.append(["coordinates read again", count(result.repeated), "0"])
     heading = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
     agreement = "" if result.agreed else " at worker 0; the workers' sums DIFFER"
     closing = f"sum: sha256 {_hash(result.sum)[:16]}{agreement}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-__all__ = ["count", "progress_line", "table"]
+from qring.ledger import Carrier, Ledger, Phase
+
+__all__ = ["busiest_link", "carriers", "count", "lifetime", "progress_line", "table"]
 
 
 def count(number: int) -> str:
@@ -28,6 +30,33 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     ]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines)
+
+
+def carriers(ledger: Ledger, phase: Phase) -> str:
+    """What moved in one phase over all links, as text with units."""
+    return _amounts(ledger.total(Carrier.QUBIT, phase), ledger.total(Carrier.BIT, phase))
+
+
+def busiest_link(ledger: Ledger) -> str:
+    """What the link that moves most carriers online moves, as text with units."""
+    loads: dict[tuple[int, int], list[int]] = {}
+    for entry in ledger:
+        if entry.phase is Phase.ONLINE and entry.carrier is not Carrier.EBIT:
+            load = loads.setdefault((entry.src, entry.dst), [0, 0])
+            load[entry.carrier is Carrier.BIT] += entry.count
+    qubits, bits = max(loads.values(), key=sum, default=[0, 0])
+    return _amounts(qubits, bits)
+
+
+def lifetime(ledger: Ledger) -> str:
+    """Qubits and bits sent in both phases, counted together."""
+    totals = ledger.totals
+    return count(totals.setup_qubits + totals.online_qubits + totals.classical_bits)
+
+
+def _amounts(qubits: int, bits: int) -> str:
+    parts = [f"{count(n)} {unit}" for n, unit in ((qubits, "qubits"), (bits, "bits")) if n]
+    return " + ".join(parts) or "0"
 
 
 def progress_line(what: str) -> Callable[[int, int], None]:

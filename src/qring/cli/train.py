@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qring.cli.show import count, table
-from qring.ledger import Carrier, Ledger, Phase
+from qring.cli.show import busiest_link, carriers, count, lifetime, table
+from qring.ledger import Ledger, Phase
 from qring.training.launch import launch
 from qring.training.settings import Protocol, TrainSettings, add_arguments
 
@@ -86,11 +86,11 @@ def _as_table(
     lines = [
         row("", str),
         row("accuracy on held-out images", lambda name: f"{runs[name]['accuracy']:.1%}"),
-        row("online, busiest link", lambda name: _online(name, accounts[name], busiest=True)),
-        row("online, all links", lambda name: _online(name, accounts[name], busiest=False)),
-        row("setup, all links", lambda name: f"{count(accounts[name].totals.setup_qubits)} qubits"),
+        row("online, busiest link", lambda name: busiest_link(accounts[name])),
+        row("online, all links", lambda name: carriers(accounts[name], Phase.ONLINE)),
+        row("setup, all links", lambda name: carriers(accounts[name], Phase.SETUP)),
         row("pairs consumed", lambda name: f"{count(accounts[name].totals.ebits)} ebits"),
-        row("lifetime carriers", lambda name: count(_lifetime(accounts[name]))),
+        row("lifetime carriers", lambda name: lifetime(accounts[name])),
         row("rounds", lambda name: count(accounts[name].rounds)),
         row("parameters, sha256", lambda name: runs[name]["result_hash"][:16]),
     ]
@@ -99,21 +99,14 @@ def _as_table(
         notes.insert(0, "the ranks ended with DIFFERENT parameters; the hash is rank 0's")
     if len(runs) > 1:
         same = len({run["result_hash"] for run in runs.values()}) == 1
-        notes.insert(0, f"parameters are {'identical bit for bit' if same else 'DIFFERENT'}")
+        verdict = "DIFFERENT"
+        if same:
+            verdict = "identical bit for bit"
+        elif settings.protocol is Protocol.GHZ:
+            verdict = "different, as sums of fixed-point words are from sums of floats"
+        notes.insert(0, f"parameters are {verdict}")
     heading = (
         f"{settings.data.value}, {settings.model.value} ({own['coords']:,} parameters), "
         f"{summary['workers']} workers, {settings.epochs} epochs, {own['steps']} steps"
     )
     return "\n".join([heading, "", table(lines), "", *notes])
-
-
-def _online(protocol: str, ledger: Ledger, *, busiest: bool) -> str:
-    classical = protocol == Protocol.CLASSICAL.value
-    kind, unit = (Carrier.BIT, "bits") if classical else (Carrier.QUBIT, "qubits")
-    amount = ledger.busiest(Phase.ONLINE, kind) if busiest else ledger.total(kind, Phase.ONLINE)
-    return f"{count(amount)} {unit}"
-
-
-def _lifetime(ledger: Ledger) -> int:
-    totals = ledger.totals
-    return totals.setup_qubits + totals.online_qubits + totals.classical_bits

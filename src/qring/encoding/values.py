@@ -245,7 +245,8 @@ def refuse_nonfinite(gradients: NDArray[Any]) -> None:
         if not finite.all():
             worker, coord = (int(k) for k in np.argwhere(~finite)[0])
             value = gradients[worker, start + coord]
+            who = f"worker {worker}" if len(gradients) > 1 else "the gradient"
             raise InputError(
-                f"worker {worker} holds {value} at coordinate {start + coord}; "
+                f"{who} holds {value} at coordinate {start + coord}; "
                 "remove it, or allow non-finite values (float bits only)"
             )

@@ -64,8 +64,8 @@ class GhzBatch:
         """
         self._charge(len(correction))
         total = self._total if where is None else self._total[where]
-        left = (total - correction) & np.uint64((2 << digit) - 1)
-        odd = (left >> np.uint64(digit)).astype(np.uint8)
+        left = total - correction
+        odd = (left >> np.uint64(digit)).astype(np.uint8) & np.uint8(1)
         if self._noise.turned:
             odds = np.clip(self._odds(digit, correction, where), 0, 1)
             odd = coin_flips(odds, len(odd), self._rng)
@@ -73,10 +73,12 @@ class GhzBatch:
             straight = (1 - self._noise.kept**self.workers) / 2
             if straight:
                 odd ^= coin_flips(straight, len(odd), self._rng)
-            # A wrong earlier digit leaves a phase that is neither 0 nor π.
-            skew = np.flatnonzero(left & np.uint64((1 << digit) - 1))
-            if len(skew):
-                angle = left[skew] * (math.pi / (1 << digit))
+            # A wrong earlier digit leaves a phase that is neither 0 nor π. Seldom is there any.
+            below = np.uint64((1 << digit) - 1)
+            if np.bitwise_or.reduce(left) & below:
+                skew = np.flatnonzero(left & below)
+                turn = left[skew] & np.uint64((2 << digit) - 1)
+                angle = turn * (math.pi / (1 << digit))
                 odds = (1 - self._noise.kept**self.workers * np.cos(angle)) / 2
                 odd[skew] = coin_flips(odds, len(skew), self._rng)
         return transcript_of(odd, self.workers, self._rng)

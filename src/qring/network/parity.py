@@ -51,10 +51,16 @@ def coin_flips(
     """
     scaled = np.asarray(odds, np.float64) * _COARSE
     coarse = np.floor(scaled)
-    draws = rng.integers(_COARSE, size=count, dtype=np.uint8)
+    lanes = -(-count // 8)  # whole words are the cheapest random bytes by far
+    draws = rng.integers(1 << 64, size=lanes, dtype=np.uint64).view(np.uint8)[:count]
     threshold = np.minimum(coarse, _COARSE - 1).astype(np.uint8)
     ones = (draws < threshold).view(np.uint8)
-    undecided = np.flatnonzero(draws == threshold)
+    tied = np.zeros(lanes * 8, np.bool_)
+    np.equal(draws, threshold, out=tied[:count])
+    # Few words of eight hold a tie, so those are found first.
+    words = np.flatnonzero(tied.view(np.uint64))
+    which = np.flatnonzero(tied.reshape(-1, 8)[words])
+    undecided = words[which >> 3] * 8 + (which & 7)
     if len(undecided):
         # Within the undecided byte the rest of the odds is left: all of it where odds = 1.
         rest = scaled - threshold

@@ -38,8 +38,7 @@ def fisher_bound(weights: Sequence[float]) -> float:
 def fisher_with_leak(weights: Sequence[float], mass: float, eigenvalue: float) -> float:
     """Quantum Fisher information with ``mass`` at ``eigenvalue`` of G = ½ΣwᵢZᵢ. Standing: exact.
 
-    The rest of the state is balanced on the extremes: Λ² − p(Λ²−4λ²) − 4p²λ². Source: theorem 1,
-    whose penalty leaves out the last term.
+    The rest of the state is balanced on the extremes: Λ² − p(Λ²−4λ²) − 4p²λ². Source: theorem 1.
     """
     top = math.fsum(abs(w) for w in weights)
     p, level = mass, eigenvalue

@@ -14,8 +14,18 @@ except ImportError:
 
 from qring.torch.accounts import gather_ledger, ledger, monitored_barrier, reset_ledger
 from qring.torch.backend import register as _register
+from qring.torch.hooks import GhzHook, ghz_mean, sign_majority
 from qring.torch.options import Options
 
-__all__ = ["Options", "gather_ledger", "ledger", "monitored_barrier", "reset_ledger"]
+__all__ = [
+    "GhzHook",
+    "Options",
+    "gather_ledger",
+    "ghz_mean",
+    "ledger",
+    "monitored_barrier",
+    "reset_ledger",
+    "sign_majority",
+]
 
 _register()

@@ -17,11 +17,14 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 import qring.torch
+from qring.collectives.ghz.method import Ghz
 from qring.data import images
 from qring.data.images import LabelledImages
+from qring.encoding.values import FixedPoint, OutOfRange
 from qring.errors import InputError
 from qring.ledger import Ledger
-from qring.network.noise import NOISELESS
+from qring.network.network import Network
+from qring.network.noise import NOISELESS, QubitNoise
 from qring.training import models
 from qring.training.settings import Protocol, TrainSettings
 
@@ -56,9 +59,11 @@ def train(settings: TrainSettings, out: Path) -> Trained:
         InputError: more workers than a batch's worth of images, or bad settings.
         PeerError: another rank died or disagrees.
     """
-    noise = settings.noise if settings.protocol is Protocol.SUPERDENSE else NOISELESS
+    quantum = settings.protocol is Protocol.SUPERDENSE
     options = qring.torch.Options(
-        protocol=settings.protocol.value, noise=noise, seed=settings.seed
+        protocol="classical" if settings.protocol is Protocol.CLASSICAL else "superdense",
+        noise=settings.noise if quantum else NOISELESS,
+        seed=settings.seed,
     )
     dist.init_process_group("qring", pg_options=options)
     try:
@@ -78,6 +83,9 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
     sampler = DistributedSampler(dataset, seed=settings.seed)
     loader = DataLoader(dataset, batch_size=settings.batch, sampler=sampler)
     model = DistributedDataParallel(models.build(settings.model, training.images.shape[1]))
+    hook = _ghz_hook(settings) if settings.protocol is Protocol.GHZ else None
+    if hook is not None:
+        model.register_comm_hook(hook, qring.torch.ghz_mean)
     optimiser = torch.optim.SGD(model.parameters(), settings.learning_rate, _MOMENTUM)
     steps = 0
     started = time.perf_counter()
@@ -92,14 +100,11 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
             steps += 1
         if rank == 0:
             accuracy = _accuracy(model.module, test)
-            totals = qring.torch.ledger().totals
             row = {
                 "protocol": settings.protocol.value,
                 "epoch": epoch,
                 "loss_rank0": loss.item(),
                 "accuracy": accuracy,
-                "online_qubits_rank0": totals.online_qubits,
-                "online_bits_rank0": totals.online_bits,
                 "elapsed_s": round(time.perf_counter() - started, 3),
             }
             with (out / "metrics.jsonl").open("a") as file:
@@ -111,6 +116,8 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
                 flush=True,
             )
     ledger = qring.torch.gather_ledger()  # before the hashes travel: only training is accounted
+    if hook is not None:
+        ledger += hook.ledger
     own_hash = _hash(model.module)
     hashes: list[str] = [""] * workers
     dist.all_gather_object(hashes, own_hash)
@@ -122,6 +129,15 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
         agreed=len(set(hashes)) == 1,
         ledger=ledger,
     )
+
+
+def _ghz_hook(settings: TrainSettings) -> qring.torch.GhzHook:
+    noise = QubitNoise.of_visibility(settings.visibility, dist.get_world_size())
+    encoding = FixedPoint(
+        word_bits=settings.word_bits, limit=settings.clip, out_of_range=OutOfRange.CLIP
+    )
+    network = Network(qubit_noise=noise)
+    return qring.torch.GhzHook(Ghz(encoding=encoding), network=network, seed=settings.seed)
 
 
 def _accuracy(model: nn.Module, test: LabelledImages) -> float:

@@ -8,8 +8,9 @@ from enum import Enum
 from typing import Any
 
 from qring.data.images import ImageSet
+from qring.encoding.values import FixedPoint
 from qring.errors import InputError
-from qring.network.noise import NOISELESS, BellDiagonal
+from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
 
 __all__ = ["ModelKind", "Protocol", "TrainSettings", "add_arguments"]
 
@@ -19,6 +20,7 @@ class Protocol(str, Enum):
 
     SUPERDENSE = "superdense"
     CLASSICAL = "classical"
+    GHZ = "ghz"
 
 
 class ModelKind(str, Enum):
@@ -32,7 +34,8 @@ class ModelKind(str, Enum):
 class TrainSettings:
     """One training run. ``batch`` counts images a worker and step.
 
-    ``noise`` is that of every shared pair; the classical ring has none.
+    ``noise`` is that of every shared pair, in ``superdense``. ``word_bits``, ``clip`` and
+    ``visibility`` belong to ``ghz``, where gradients are clipped to fixed-point words.
     """
 
     protocol: Protocol = Protocol.SUPERDENSE
@@ -42,6 +45,9 @@ class TrainSettings:
     batch: int = 32
     learning_rate: float = 0.2
     noise: BellDiagonal = NOISELESS
+    word_bits: int = 16
+    clip: float = 1.0
+    visibility: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,6 +56,8 @@ class TrainSettings:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"the learning rate must be positive, not {self.learning_rate}")
+        FixedPoint(word_bits=self.word_bits, limit=self.clip)  # refuses what is out of range
+        QubitNoise.of_visibility(self.visibility, 2)
         if not 0 <= self.seed < 2**32:
             raise InputError(f"the seed must lie in 0..2^32-1, not at {self.seed}")
 
@@ -64,6 +72,9 @@ class TrainSettings:
             batch=arguments.batch,
             learning_rate=arguments.learning_rate,
             noise=BellDiagonal.parse(arguments.noise),
+            word_bits=arguments.word_bits,
+            clip=arguments.clip,
+            visibility=arguments.visibility,
             seed=arguments.seed,
         )
 
@@ -96,7 +107,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "epochs": "passes over the training images",
         "batch": "images a worker and step",
         "learning_rate": "of SGD with momentum 0.9",
-        "noise": "error probability of a pair, or of its errors X,Y,Z",
+        "noise": "superdense: error probability of a pair, or of its errors X,Y,Z",
+        "word_bits": "ghz: bits of a word, before the carry of the sum",
+        "clip": "ghz: gradients are clipped to [-CLIP, CLIP]",
+        "visibility": "ghz: visibility of the shared copies, in (0, 1]",
         "seed": "of the model, the order of the data and the noise",
     }
     default = TrainSettings()

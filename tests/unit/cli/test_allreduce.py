@@ -138,3 +138,54 @@ def test_integers_need_words_and_get_exact_sums(capsys, tmp_path):
     assert "choose a word size" in refused(capsys, "allreduce", *paths)
     run(capsys, "allreduce", *paths, "--word-bits", 8, "--out", tmp_path / "sum.npy")
     assert (np.load(tmp_path / "sum.npy") == rows.sum(axis=0)).all()
+
+
+@pytest.mark.parametrize("readout", ["digits", "sequential", "kitaev", "coded", "shots"])
+def test_ghz_sums_equal_those_of_words_on_the_ring(capsys, files, readout):
+    words = ["--word-bits", 4, "--clip", 1, "--json"]
+    ring = json.loads(run(capsys, "allreduce", *files, *words)[1])
+    status, out, err = run(
+        capsys, "allreduce", *files, *words, "--protocol", "ghz", "--readout", readout
+    )
+    answer = json.loads(out)
+    assert status == 0
+    assert "4 bits a word + 2 carry = 6 bits" in err
+    assert "not verified" in err
+    assert answer["result_hash"] == ring["result_hash"]
+    assert answer["copies"] == answer["copies_per_coordinate"] * 35
+    assert answer["totals"]["setup_qubits"] == 3 * answer["copies"]
+    assert answer["repeated"] == 0
+    if readout == "digits":
+        assert answer["copies_per_coordinate"] == 6
+
+
+def test_ghz_options_reach_the_account(capsys, files):
+    words = ["--word-bits", 8, "--clip", 1, "--protocol", "ghz", "--visibility", 0.9, "--checksum"]
+    _, out, _ = run(capsys, "allreduce", *files, *words, "--announce", "broadcast",
+                    "--distribute", "ring-pairs", "--failure", 0.01, "--json")  # fmt: skip
+    answer = json.loads(out)
+    assert answer["totals"]["ebits"] == 3 * answer["copies"]
+    assert answer["totals"]["online_bits"] == 12 * answer["copies"]
+    table = run(capsys, "allreduce", *files, *words)[1]
+    assert "copies a coordinate" in table
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give --word-bits"),
+        (["--word-bits", 8, "--visibility", 0], "visibility"),
+        (["--word-bits", 8, "--visibility", 1.5], "visibility"),
+        (["--word-bits", 8, "--failure", 0], "failure probability"),
+        (["--word-bits", 50, "--readout", "shots"], "copies a coordinate"),
+        (["--word-bits", 1], "at least 2 bits"),
+        (["--word-bits", 62], "takes 64 bits"),
+    ],
+)
+def test_bad_ghz_options_end_in_one_line(capsys, files, words, message):
+    assert message in refused(capsys, "allreduce", *files, "--protocol", "ghz", *words)
+
+
+def test_one_worker_cannot_share_a_ghz_state(capsys, files):
+    line = refused(capsys, "allreduce", files[0], "--protocol", "ghz", "--word-bits", 8)
+    assert "at least 2 workers" in line

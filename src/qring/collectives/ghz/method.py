@@ -27,6 +27,8 @@ from qring.network.wiring import Announcement, Distribution, Wiring
 
 __all__ = ["Ghz", "GhzAggregate", "Session"]
 
+_WORDS_AT_ONCE = 1 << 22
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GhzAggregate(Aggregate):
@@ -86,7 +88,7 @@ class Ghz:
         self.encoding.check(gradients)
         scale = np.array(session.weights, np.int64).view(np.uint64)[:, None]
         total: NDArray[Any] | None = None
-        for block in self.blocks(coords):
+        for block in self.blocks(coords, workers):
             words = self.encoding.encode(gradients[:, block])[0] * scale
             part = session.sum(words.sum(axis=0, dtype=np.uint64), words)
             if total is None:
@@ -105,9 +107,9 @@ class Ghz:
         """
         return Session(self, workers, network, rng)
 
-    def blocks(self, coords: int) -> Iterator[slice]:
-        """Cut coordinates into blocks that are summed one after another."""
-        size = self.readout.block
+    def blocks(self, coords: int, workers: int) -> Iterator[slice]:
+        """Cut coordinates into blocks that are summed one after another, to bound memory."""
+        size = max(1, min(self.readout.block, _WORDS_AT_ONCE // workers))
         for start in range(0, coords, size):
             yield slice(start, min(start + size, coords))
 
