@@ -80,9 +80,13 @@ def test_weighted_sums_are_exact_with_weights_of_either_sign(workers, weights):
     rng = np.random.default_rng(1)
     rows = rng.integers(-100, 101, size=(workers, 20))
     chosen = tuple(weights[:workers])
-    method = Ghz(encoding=Integers(word_bits=8), weights=chosen)
-    result = qring.all_reduce(rows, method=method, rng=rng)
-    assert (result.sum == np.array(chosen) @ rows).all()
+    for checksum in (None, Checksum()):
+        for noise in (QubitNoise(), QubitNoise(x=0.01)):
+            method = Ghz(encoding=Integers(word_bits=8), weights=chosen, checksum=checksum)
+            network = Network(qubit_noise=noise)
+            result = qring.all_reduce(rows, method=method, network=network, rng=rng)
+            assert (result.sum == np.array(chosen) @ rows).all()
+            assert result.repeated == 0
 
 
 @pytest.mark.parametrize("distribution", Distribution)

@@ -160,9 +160,15 @@ class Session:
         ``words``, shape (workers, coords), may be None where the noise treats X and Y alike.
         """
         noise = self._network.qubit_noise
+        # Negative weights reach below zero by a known amount: worker 0 adds it, all take it off.
+        below = self._below
+        own = None
+        if noise.turned and words is not None:
+            own = words.copy()
+            own[0] += below
         batch = GhzBatch(
-            total,
-            words if noise.turned else None,
+            total + below,
+            own,
             workers=self._workers,
             noise=noise,
             wiring=self._wiring,
@@ -178,7 +184,7 @@ class Session:
         self._copies += reading.copies
         self._repeated += reading.repeated
         self._failed += reading.failed
-        return self._decode(reading.sums)
+        return self._method.encoding.decode(reading.sums - below, sum(self.weights))
 
     def result(self, total: NDArray[Any]) -> GhzAggregate:
         """Close the account over all blocks, whose sums are ``total``, shape (coords,)."""
@@ -191,12 +197,10 @@ class Session:
             failed=self._failed,
         )
 
-    def _decode(self, sums: Words) -> NDArray[Any]:
-        """Undo the wrap mod 2^B: negative weights reach below zero by a known amount."""
+    @property
+    def _below(self) -> np.uint64:
         largest = (1 << self._method.encoding.word_bits) - 1
-        below = np.uint64(-largest * sum(w for w in self.weights if w < 0))
-        whole = ((sums + below) & np.uint64((1 << self._sum_bits) - 1)) - below
-        return self._method.encoding.decode(whole, sum(self.weights))
+        return np.uint64(-largest * sum(w for w in self.weights if w < 0))
 
     def _caveats(self) -> tuple[str, ...]:
         found = ["the copies were not verified: a tampered source could have read single words"]
