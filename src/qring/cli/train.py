@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
+from qring.encoding.values import BitBudget
 from qring.ledger import Ledger, Phase
 from qring.training.launch import launch
 from qring.training.settings import Protocol, TrainSettings, add_arguments
@@ -37,6 +38,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     settings = TrainSettings.from_arguments(arguments)
     out: Path = arguments.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
+    if settings.protocol is Protocol.GHZ:
+        budget = BitBudget.of(settings.word_bits, max(1, arguments.workers))
+        print(f"qring: {budget}; range ±{settings.clip:g} (from --clip)", file=sys.stderr)
     launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
     summary = json.loads((out / "result.json").read_text())
     ledgers = json.loads((out / "ledger.json").read_text())

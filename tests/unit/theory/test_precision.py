@@ -28,7 +28,9 @@ def fisher(state, chosen):
 @given(weights, st.integers(0, 2**32 - 1))
 def test_no_state_has_more_information_than_the_bound(chosen, seed):
     rng = np.random.default_rng(seed)
-    states = rng.normal(size=(200, 2 ** len(chosen))) + 1j * rng.normal(size=(200, 2 ** len(chosen)))
+    states = rng.normal(size=(200, 2 ** len(chosen))) + 1j * rng.normal(
+        size=(200, 2 ** len(chosen))
+    )
     states[::2] **= 3  # half of them far from uniform
     states /= np.linalg.norm(states, axis=1)[:, None]
     assert max(fisher(state, chosen) for state in states) <= precision.fisher_bound(chosen) + 1e-9
