@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -24,7 +25,7 @@ import qring.torch as qt
 LIMIT_S = 60
 
 
-class Died(Exception):
+class EndedError(Exception):
     """A rank ended without a word."""
 
 
@@ -66,11 +67,11 @@ def run(
                     process.join()
                 ours.close()
     for rank, result in enumerate(results):
-        if isinstance(result, Died) and not expect_death:
-            raise Died(f"rank {rank} ended without a word")
+        if isinstance(result, EndedError) and not expect_death:
+            raise EndedError(f"rank {rank} ended without a word")
         if isinstance(result, Failure) and result.unexpected:
             raise AssertionError(f"rank {rank}:\n{result.trace}")
-    return [None if isinstance(result, Died) else result for result in results]
+    return [None if isinstance(result, EndedError) else result for result in results]
 
 
 class Failure:
@@ -95,7 +96,7 @@ def error_of(function: Callable[[], Any]) -> Failure | None:
 
 
 def _collect(pipes: list[Connection], limit_s: float) -> list[Any]:
-    results: list[Any] = [Died() for _ in pipes]
+    results: list[Any] = [EndedError() for _ in pipes]
     left = {pipe: rank for rank, pipe in enumerate(pipes)}
     deadline = time.monotonic() + limit_s
     while left:
@@ -104,10 +105,8 @@ def _collect(pipes: list[Connection], limit_s: float) -> list[Any]:
             raise AssertionError(f"ranks {sorted(left.values())} are not done after {limit_s} s")
         for pipe in ready:
             rank = left.pop(pipe)
-            try:
+            with contextlib.suppress(EOFError):
                 results[rank] = pickle.loads(pipe.recv_bytes())  # noqa: S301
-            except EOFError:
-                pass
     return results
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.distributed as dist
+from ranks import error_of, run
 
 import qring.torch as qt
-
-from ranks import error_of, run
 
 TRANSPORTS = ("memory", "tcp")
 SIZES = (0, 1, 2, 3, 5, 17, 1000, 4097, 262_145, 1_000_003)
@@ -147,7 +146,9 @@ def _odd_tensors(rank: int, size: int) -> list[str]:
         wrong.append("leaf scalar")
     number = torch.tensor([1 + 2j, rank * 1j])
     dist.all_reduce(number)
-    if not torch.equal(number, torch.tensor([1 + 2j, 0]) * size + torch.tensor([0, 1j]) * sum(range(size))):
+    if not torch.equal(
+        number, torch.tensor([1 + 2j, 0]) * size + torch.tensor([0, 1j]) * sum(range(size))
+    ):
         wrong.append("complex")
     indices = torch.tensor([[rank, size]])
     entries = torch.sparse_coo_tensor(indices, torch.ones(2), (size + 1,), check_invariants=True)
@@ -157,7 +158,10 @@ def _odd_tensors(rank: int, size: int) -> list[str]:
     rows = [torch.full((rank + 1, 2), float(rank * 10 + j)) for j in range(size)]
     outs = [torch.empty(i + 1, 2) for i in range(size)]
     dist.all_to_all(outs, rows)
-    if any(not torch.equal(out, torch.full((i + 1, 2), float(i * 10 + rank))) for i, out in enumerate(outs)):
+    if any(
+        not torch.equal(out, torch.full((i + 1, 2), float(i * 10 + rank)))
+        for i, out in enumerate(outs)
+    ):
         wrong.append("uneven all_to_all")
     out = torch.empty(sum(i + 1 for i in range(size)), 2)
     dist.all_to_all_single(out, torch.cat(rows), [i + 1 for i in range(size)], [rank + 1] * size)

@@ -157,7 +157,7 @@ def _mesh(rank: int, size: int) -> list[object]:
     spread = distribute_tensor(whole, mesh, [Shard(0), Shard(1)])
     back = spread.redistribute(mesh, [Replicate(), Replicate()]).to_local()
     moved = spread.redistribute(mesh, [Shard(1), Replicate()]).full_tensor()
-    product = (spread @ distribute_tensor(whole.t().contiguous(), mesh, [Shard(1), Shard(0)]))
+    product = spread @ distribute_tensor(whole.t().contiguous(), mesh, [Shard(1), Shard(0)])
     functional = all_reduce(torch.tensor([1.0 + rank]), "sum", mesh.get_group("columns"))
     gathered = all_gather_tensor(torch.tensor([rank]), 0, mesh.get_group("rows"))
     return [

@@ -1,5 +1,8 @@
 """Collectives and messages straight from rank to rank, as PyTorch calls them."""
 
+# PyTorch overloads these methods in ways that one signature each cannot repeat.
+# mypy: disable-error-code="override, assignment"
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ from qring.errors import InputError
 from qring.torch import exchange
 from qring.torch.arguments import (
     check_dense,
+    cut,
     one,
     parts_of,
     root_of,
@@ -44,7 +48,7 @@ class DirectCalls(Member):
             for out in staged:
                 out.deliver()
 
-        return self._submit("gather", job, [list(outs)])
+        return self._submit("gather", job, [list(outs)], opts)
 
     def scatter(
         self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None,
@@ -64,7 +68,7 @@ class DirectCalls(Member):
             exchange.scatter(self._node, chunks, mine.flat, root, call)
             mine.deliver()
 
-        return self._submit("scatter", job, [out])
+        return self._submit("scatter", job, [out], opts)
 
     def alltoall(
         self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None
@@ -85,7 +89,7 @@ class DirectCalls(Member):
             for out in outs:
                 out.deliver()
 
-        return self._submit("all_to_all", job, list(output_tensors))
+        return self._submit("all_to_all", job, list(output_tensors), opts)
 
     def all_to_all_single(
         self,
@@ -104,11 +108,11 @@ class DirectCalls(Member):
         call = self._call("all_to_all", opts, timeout, mine.flat).of_bytes(0)
 
         def job() -> None:
-            chunks = whole.fetch().split(sizes)
+            chunks = cut(whole.fetch(), sizes)
             exchange.all_to_all(self._node, chunks, outs, call)
             mine.deliver()
 
-        return self._submit("all_to_all_single", job, [output])
+        return self._submit("all_to_all_single", job, [output], opts)
 
     def send(self, tensors: Any, dst: int, tag: int = 0) -> RingWork:
         """Send a tensor to rank ``dst``; done when it is on its way."""

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch.distributed import ReduceOp
 
-import torch
 from qring.errors import InputError
 from qring.torch.reduction import DTYPES, Reduction, reduction_for
 
 __all__ = [
-    "check_dense", "equal_parts", "one", "op_of", "parts_of", "reduction_of", "root_of",
-    "rows_of", "same_sizes",
-]  # fmt: skip
+    "check_dense",
+    "cut",
+    "equal_parts",
+    "one",
+    "op_of",
+    "parts_of",
+    "reduction_of",
+    "root_of",
+    "rows_of",
+    "same_sizes",
+]
 
 
 def one(tensors: Any) -> torch.Tensor:
@@ -124,4 +132,10 @@ def rows_of(
             f"all_to_all_single got splits {list(rows)} for {total} rows and {size} ranks"
         )
     width = flat.numel() // total if total else 0
-    return flat.split([count * width for count in rows])
+    return cut(flat, [count * width for count in rows])
+
+
+def cut(flat: torch.Tensor, lengths: Sequence[int]) -> Sequence[torch.Tensor]:
+    """Cut a flat tensor into pieces of these lengths."""
+    pieces: Sequence[torch.Tensor] = flat.split(list(lengths))  # type: ignore[no-untyped-call]
+    return pieces

@@ -1,13 +1,18 @@
 """Collectives around the ring, as PyTorch calls them: check, submit, return a handle."""
 
+# PyTorch overloads these methods in ways that one signature each cannot repeat.
+# mypy: disable-error-code="override, assignment"
+
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+
 from qring.torch import ring, sparse
 from qring.torch.arguments import (
     check_dense,
+    cut,
     equal_parts,
     one,
     op_of,
@@ -40,7 +45,7 @@ class RingCalls(Member):
             ring.all_reduce(self._node, staged.fetch(), reduction, call)
             staged.deliver()
 
-        return self._submit("all_reduce", job, [tensor])
+        return self._submit("all_reduce", job, [tensor], opts)
 
     def allreduce_coalesced(self, tensors: Any, opts: Any = None) -> RingWork:
         """Reduce several tensors as if they were one, in place."""
@@ -54,11 +59,11 @@ class RingCalls(Member):
         def job() -> None:
             whole = torch.cat([part.fetch() for part in staged])
             ring.all_reduce(self._node, whole, reduction, call)
-            for part, values in zip(staged, whole.split(sizes), strict=True):
+            for part, values in zip(staged, cut(whole, sizes), strict=True):
                 part.flat.copy_(values)
                 part.deliver()
 
-        return self._submit("all_reduce_coalesced", job, list(tensors))
+        return self._submit("all_reduce_coalesced", job, list(tensors), opts)
 
     def reduce(self, tensors: Any, opts: Any = None, timeout: Any = None, **kw: Any) -> RingWork:
         """Reduce a tensor over all ranks, in place at the root."""
@@ -71,7 +76,7 @@ class RingCalls(Member):
             ring.reduce(self._node, staged.fetch(), root, reduction, call)
             staged.deliver()
 
-        return self._submit("reduce", job, [tensor])
+        return self._submit("reduce", job, [tensor], opts)
 
     def broadcast(self, tensors: Any, opts: Any = None, timeout: Any = None, **kw: Any) -> RingWork:
         """Send a tensor from the root to all ranks, in place."""
@@ -84,7 +89,7 @@ class RingCalls(Member):
             ring.broadcast(self._node, staged.fetch(), root, call)
             staged.deliver()
 
-        return self._submit("broadcast", job, [tensor])
+        return self._submit("broadcast", job, [tensor], opts)
 
     def allgather(
         self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None
@@ -100,7 +105,7 @@ class RingCalls(Member):
             for out in staged:
                 out.deliver()
 
-        return self._submit("all_gather", job, [list(outs)])
+        return self._submit("all_gather", job, [list(outs)], opts)
 
     def all_gather_single(self, output: Any, input: Any, opts: Any = None) -> RingWork:  # noqa: A002
         """Collect a tensor from all ranks in one tensor, everywhere."""
@@ -113,7 +118,7 @@ class RingCalls(Member):
             ring.all_gather(self._node, mine.fetch(), outs, call)
             whole.deliver()
 
-        return self._submit("all_gather_single", job, [output])
+        return self._submit("all_gather_single", job, [output], opts)
 
     def reduce_scatter(
         self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None,
@@ -132,7 +137,7 @@ class RingCalls(Member):
             ring.reduce_scatter(self._node, chunks, mine.flat, reduction, call)
             mine.deliver()
 
-        return self._submit("reduce_scatter", job, [out])
+        return self._submit("reduce_scatter", job, [out], opts)
 
     def reduce_scatter_single(self, output: Any, input: Any, opts: Any = None) -> RingWork:  # noqa: A002
         """Reduce one part a rank of a tensor over all ranks, each rank keeping its own."""
@@ -148,12 +153,12 @@ class RingCalls(Member):
             ring.reduce_scatter(self._node, chunks, mine.flat, reduction, call)
             mine.deliver()
 
-        return self._submit("reduce_scatter_single", job, [output])
+        return self._submit("reduce_scatter_single", job, [output], opts)
 
     def barrier(self, opts: Any = None, timeout: Any = None) -> RingWork:
         """Return when all ranks have come."""
         call = self._call("barrier", opts, timeout)
-        return self._submit("barrier", lambda: ring.barrier(self._node, call), [])
+        return self._submit("barrier", lambda: ring.barrier(self._node, call), [], opts)
 
     def _allreduce_sparse(self, tensor: torch.Tensor, op: object, opts: Any) -> RingWork:
         reduction = reduction_for(op, tensor.dtype)
@@ -162,4 +167,4 @@ class RingCalls(Member):
         def job() -> None:
             sparse.all_reduce_sparse(self._node, tensor, reduction, call)
 
-        return self._submit("all_reduce_sparse", job, [tensor])
+        return self._submit("all_reduce_sparse", job, [tensor], opts)

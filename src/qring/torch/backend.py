@@ -6,10 +6,10 @@ import warnings
 from datetime import timedelta
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from torch.distributed import ProcessGroup, ProcessGroupGloo, Store
 
-import torch
 from qring.errors import InputError
 from qring.torch.carriers import Carriers
 from qring.torch.group import NAME, RingProcessGroup

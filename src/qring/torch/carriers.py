@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
-
 import torch
+
 from qring.ledger import Ledger, Meter
 from qring.network.links import ClassicalLink, Link, SuperdenseLink
 from qring.torch.options import Options
-from qring.torch.transport.arena import Parcel
+from qring.torch.transport.arena import Message
 
 __all__ = ["Carriers"]
 
@@ -34,20 +34,24 @@ class Carriers:
         self._meter = Meter()
         self._links: dict[tuple[int, bool], Link] = {}
 
-    def carry(self, dst: int, parcel: Parcel, exact: bool) -> None:
+    def spoils(self, exact: bool) -> bool:
+        """Whether payloads are changed on their way."""
+        return self._rng is not None and not exact
+
+    def carry(self, dst: int, parcel: Message, exact: bool) -> None:
         """Charge a parcel's bits to the link to ``dst`` and let noise have its way with them.
 
         ``exact`` payloads are charged like others, but arrive as they were sent.
         """
         link = self._links.get((dst, exact)) or self._lay(dst, exact)
-        noisy = self._rng is not None and not exact
-        link.carry(parcel.array[: parcel.nbytes] if noisy else _UNTOUCHED, 8 * parcel.nbytes)
+        touched = parcel.array[: parcel.nbytes] if self.spoils(exact) else _UNTOUCHED
+        link.carry(touched, 8 * parcel.nbytes)
 
     def carry_values(self, dst: int, values: torch.Tensor, exact: bool) -> torch.Tensor:
         """Charge a flat tensor to the link to ``dst``; return what arrives."""
         link = self._links.get((dst, exact)) or self._lay(dst, exact)
         bits = 8 * values.numel() * values.itemsize
-        if self._rng is None or exact:
+        if not self.spoils(exact):
             link.carry(_UNTOUCHED, bits)
             return values
         arriving = values.clone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+
 from qring.torch import plans
 from qring.torch.node import Call, Cargo, Node
 

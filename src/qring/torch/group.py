@@ -1,5 +1,8 @@
 """The process group: all collectives, under all the names that PyTorch has for them."""
 
+# PyTorch overloads these methods in ways that one signature each cannot repeat.
+# mypy: disable-error-code="override, assignment"
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import torch
 from torch.autograd.profiler import record_function
 from torch.distributed import ProcessGroup, Store
 
-import torch
 from qring.errors import InputError
 from qring.ledger import Ledger
 from qring.torch import ring
@@ -30,12 +30,13 @@ class Member(ProcessGroup):
     def __init__(
         self, node: Node, post: Post, options: Options, timeout: timedelta, store: Store
     ) -> None:
-        super().__init__(node.rank, node.size)
+        super().__init__(node.rank, node.size)  # type: ignore[call-arg]
         self.options, self.timeout = options, timeout
         self._node, self._post, self._store = node, post, store
         self._worker = Worker(NAME)
         self._coalescing: list[RingWork] | None = None
         self._monitored = 0
+        self._left = False
         ring.barrier(node, self._call("join", charged=False))
 
     # What PyTorch asks about a group
@@ -57,7 +58,10 @@ class Member(ProcessGroup):
         pass
 
     def shutdown(self) -> None:
-        """Finish what is queued and leave the group."""
+        """Finish what is queued and leave the group; doing it again changes nothing."""
+        if self._left:
+            return
+        self._left = True
         self._worker.stop()
         self._post.close()
         self._node.close()
@@ -115,10 +119,13 @@ class Member(ProcessGroup):
 
     # What collectives share
 
-    def _submit(self, name: str, job: Callable[[], None], result: Sequence[Any]) -> RingWork:
+    def _submit(
+        self, name: str, job: Callable[[], None], result: Sequence[Any], opts: Any = None
+    ) -> RingWork:
+        waits = opts is not None and not getattr(opts, "asyncOp", True)
         # The worker's own range is seen only by profilers that look at all threads.
         with record_function(f"qring::{name}"):
-            return self._noted(self._worker.submit(name, job, result))
+            return self._noted(self._worker.submit(name, job, result, waits=waits))
 
     def _noted(self, work: RingWork) -> RingWork:
         if self._coalescing is not None:
@@ -126,9 +133,8 @@ class Member(ProcessGroup):
         return work
 
     def _limit_s(self, opts: Any, timeout: timedelta | None = None) -> float:
-        asked = timeout or getattr(opts, "timeout", None)
-        unset = asked is None or asked <= timedelta(0)
-        return (self.timeout if unset else asked).total_seconds()
+        asked: timedelta = timeout or getattr(opts, "timeout", None) or timedelta(0)
+        return (asked if asked > timedelta(0) else self.timeout).total_seconds()
 
     def _call(
         self,

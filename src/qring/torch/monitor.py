@@ -34,7 +34,9 @@ def monitored_barrier(
         store.set(f"{key}/{node.rank}", "")
         # Rank 0 speaks when its own time is up, which may have begun later than ours.
         if not _appears(store, f"{key}/verdict", deadline + limit_s):
-            raise PeerError(f"waited {2 * limit_s:.3g} s for rank {node.names[0]} during {_NAME}")
+            raise PeerError(
+                f"rank {node.names[0]} let the timeout of {limit_s:.3g} s pass during {_NAME}"
+            )
         missing = json.loads(store.get(f"{key}/verdict"))
     else:
         missing = []
@@ -46,7 +48,7 @@ def monitored_barrier(
         store.set(f"{key}/verdict", json.dumps(missing))
     if missing:
         ranks = f"rank {missing[0]}" if len(missing) == 1 else f"ranks {missing}"
-        raise PeerError(f"waited {limit_s:.3g} s for {ranks} during {_NAME}")
+        raise PeerError(f"{ranks} let the timeout of {limit_s:.3g} s pass during {_NAME}")
 
 
 _NAME = "monitored_barrier"

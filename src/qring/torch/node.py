@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+
 from qring.errors import PeerError
 from qring.torch.carriers import Carriers
 from qring.torch.plan import Departure, Plan
 from qring.torch.reduction import DTYPES, Fold
-from qring.torch.transport.arena import SLOT_BYTES, Parcel
+from qring.torch.transport.arena import Loan, Message
 from qring.torch.transport.mailbox import Mailbox
 from qring.torch.transport.wires import SIGNATURE_BYTES
 
@@ -115,59 +116,78 @@ class Node:
         self, call: Call, signature: bytes, plan: Plan, cargo: Cargo, fold: Fold | None
     ) -> None:
         dtype, lengths = call.dtype, cargo.lengths
-        exact = dtype in _EXACT
-        window = SLOT_BYTES // dtype.itemsize
-        held: dict[tuple[int, int], Parcel] = {}
+        exact = dtype in _EXACT or not call.charged
+        # What noise will touch must be a copy: it is the message that suffers, not its sender.
+        lend = not self.carriers.spoils(exact)
+        everywhere = self._mailbox.copies_everywhere
+        window = self._mailbox.window_bytes // dtype.itemsize
         windows = -(-max(lengths.values(), default=0) // window) or 1
-        for start, step in plan.timetable(windows, window):
+        held: dict[tuple[int, int], Message] = {}
+        for start, step in plan.timetable(windows, window, self._mailbox.windows_under_way):
             for departure in step.departures:
                 length = min(window, lengths[departure.chunk] - start)
                 if length < 0 or (length == 0 and start):
                     continue
                 if departure.compose:
-                    parcel = self._compose(departure, cargo, dtype, start, length)
+                    message = self._compose(departure, cargo, dtype, start, length, lend)
                 else:
-                    parcel = held.pop((start, departure.chunk))
+                    message = held.pop((start, departure.chunk))
                 if call.charged:
-                    self.carriers.carry(departure.dst, parcel, exact)
-                self._mailbox.post(departure.dst, parcel, signature)
+                    self.carriers.carry(departure.dst, message, exact)
+                self._mailbox.post(departure.dst, message, signature)
             for src, chunk, add, keep, hold in step.arrivals:
                 length = min(window, lengths[chunk] - start)
                 if length < 0 or (length == 0 and start):
                     continue
-                parcel = self._take(src, call, signature, length * dtype.itemsize)
-                if length and (add or keep):
-                    values = parcel.view(dtype)
-                    mine, home = cargo.brings.get(chunk), cargo.takes.get(chunk)
+                home = cargo.takes.get(chunk) if keep and length else None
+                if home is not None:
+                    home = home[start : start + length]
+                to = home if lend and not add and (not hold or everywhere) else None
+                message = self._take(src, call, signature, length * dtype.itemsize, to)
+                if length and (add or home is not None):
+                    values = message.view(dtype)
+                    mine = cargo.brings.get(chunk)
                     if add and fold is not None and mine is not None:
                         fold(values, mine[start : start + length])
-                    if keep and home is not None:
-                        home[start : start + length].copy_(values)
+                    if home is not None and values is not home:
+                        home.copy_(values)
                 if hold:
-                    held[start, chunk] = parcel
+                    held[start, chunk] = message
                 else:
-                    parcel.release()
+                    message.release()
 
     def _compose(
-        self, departure: Departure, cargo: Cargo, dtype: torch.dtype, start: int, length: int
-    ) -> Parcel:
-        parcel = self._mailbox.compose(length * dtype.itemsize)
+        self,
+        departure: Departure,
+        cargo: Cargo,
+        dtype: torch.dtype,
+        start: int,
+        length: int,
+        lend: bool,
+    ) -> Message:
         side = cargo.takes if departure.received else cargo.brings
         values = side.get(departure.chunk)
         if length and values is not None:
-            parcel.view(dtype).copy_(values[start : start + length])
+            values = values[start : start + length]
+            if lend and self._mailbox.copies_to(departure.dst):
+                return Loan(values)
+        parcel = self._mailbox.compose(length * dtype.itemsize)
+        if length and values is not None:
+            parcel.view(dtype).copy_(values)
         return parcel
 
-    def _take(self, src: int, call: Call, signature: bytes, nbytes: int) -> Parcel:
-        parcel, found = self._mailbox.take(src)
+    def _take(
+        self, src: int, call: Call, signature: bytes, nbytes: int, home: torch.Tensor | None
+    ) -> Message:
+        message, found = self._mailbox.take(src, home)
         if found != signature:
             self._disagree(src, found, signature)
-        if parcel.nbytes != nbytes:
+        if message.nbytes != nbytes:
             raise self._mailbox.watch.error(
-                f"rank {self._mailbox.watch.names[src]} sent {parcel.nbytes} bytes where this "
+                f"rank {self._mailbox.watch.names[src]} sent {message.nbytes} bytes where this "
                 f"rank expects {nbytes}"
             )
-        return parcel
+        return message
 
     def _compare(self, signature: bytes) -> None:
         """Find ranks that are in another collective, but on a link that we are not waiting for."""

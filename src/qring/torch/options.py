@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from qring.errors import InputError
 from qring.network.noise import NOISELESS, BellDiagonal
@@ -12,6 +13,7 @@ from qring.network.noise import NOISELESS, BellDiagonal
 __all__ = ["Options"]
 
 PROTOCOLS = ("superdense", "classical")
+_T = TypeVar("_T")
 TRANSPORTS = ("auto", "memory", "tcp")
 
 
@@ -24,8 +26,8 @@ class Options:
     since without error correction a flipped bit in a size, an index or a pickled object would
     end the program rather than disturb it. ``seed`` fixes the errors drawn. ``transport`` says
     how the simulation moves the bytes: by ``"memory"`` between ranks on one host, by ``"tcp"``,
-    or, ``"auto"``, by whichever reaches the other rank. ``host`` is the address at which ranks on other
-    hosts reach this one; by default the one that faces ``MASTER_ADDR``.
+    or, ``"auto"``, by whichever reaches the other rank. ``host`` is the address at which ranks
+    on other hosts reach this one; by default the one that faces ``MASTER_ADDR``.
 
     Raises:
         InputError: a value is not one of those allowed.
@@ -52,8 +54,7 @@ class Options:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Options:
-        """Options from ``QRING_PROTOCOL``, ``QRING_NOISE``, ``QRING_SEED``, ``QRING_TRANSPORT``
-        and ``QRING_HOST``.
+        """Options from the variables ``QRING_*``, each named after its option.
 
         ``QRING_NOISE`` is the error probability of depolarising noise.
         """
@@ -84,8 +85,8 @@ def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _number(
-    environment: Mapping[str, str], name: str, kind: type[int] | type[float], default: float
-) -> int | float:
+    environment: Mapping[str, str], name: str, kind: Callable[[str], _T], default: _T
+) -> _T:
     text = environment.get(name) or str(default)
     try:
         return kind(text)

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from qring.schedule.hops import Action, Round, share_of
 
-WINDOWS_UNDER_WAY = int(__import__("os").environ.get("WUW", "3"))
-
 __all__ = ["Arrival", "Departure", "Plan", "Step", "make_plan"]
 
 
@@ -53,18 +51,15 @@ class Plan(NamedTuple):
     steps: tuple[Step, ...]
     rounds: int
 
-    def timetable(self, windows: int, stride: int) -> Iterator[tuple[int, Step]]:
+    def timetable(self, windows: int, stride: int, under_way: int) -> Iterator[tuple[int, Step]]:
         """Yield (start of the window, step) for a vector that travels in several windows.
 
-        A window sets out before the one ahead of it has arrived, so that a rank has something to
-        do while a message is under way. All ranks keep to the same order, and no more windows are
-        under way than slots allow.
+        With more than one ``under_way``, a window sets out before the one ahead of it has
+        arrived, so that a rank has something to do while a message travels. All ranks keep to
+        the same order. A window under way may hold two slots of a rank, one coming, one going.
         """
-        if windows == 1:
-            yield from ((0, step) for step in self.steps)
-            return
         count = len(self.steps)
-        lag = max(1, -(-count // WINDOWS_UNDER_WAY))
+        lag = max(1, -(-count // under_way))
         for moment in range((windows - 1) * lag + count):
             first = max(0, -(-(moment - count + 1) // lag))
             for window in range(first, min(windows - 1, moment // lag) + 1):
@@ -72,16 +67,15 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    rank: int,
     rounds: Iterable[Round],
     position: int,
     rank_at: Callable[[int], int],
     chunk_at: Callable[[int], int],
     wanted: Callable[[int], bool],
 ) -> Plan:
-    """Work out what ``rank`` does in a schedule.
+    """Work out what a rank does in a schedule.
 
-    ``position`` is where it sits in the schedule, ``rank_at`` and ``chunk_at`` translate the
+    ``position`` is where the rank sits in the schedule, ``rank_at`` and ``chunk_at`` translate the
     schedule's positions and chunks, ``wanted`` tells which chunks the rank is to end up with.
     """
     shares = tuple(share_of(position, rounds))

@@ -42,7 +42,7 @@ def broadcast(rank: int, size: int, root: int) -> Plan:
     """Broadcast along the ring of one chunk, 0, from ``root``."""
     rounds = ring.broadcast(size, root=position_of(root, size), chunks=1)
     return make_plan(
-        rank, rounds, position_of(rank, size), functools.partial(rank_of, size=size),
+        rounds, position_of(rank, size), functools.partial(rank_of, size=size),
         lambda chunk: chunk, lambda _: True,
     )  # fmt: skip
 
@@ -75,11 +75,11 @@ def all_to_all(rank: int, size: int) -> Plan:
 
 
 def _straight(rank: int, rounds: Iterable[Round]) -> Plan:
-    return make_plan(rank, rounds, rank, lambda r: r, lambda chunk: chunk, lambda _: True)
+    return make_plan(rounds, rank, lambda r: r, lambda chunk: chunk, lambda _: True)
 
 
 def _on_ring(rank: int, size: int, rounds: Iterable[Round], wanted: Callable[[int], bool]) -> Plan:
     return make_plan(
-        rank, rounds, position_of(rank, size), functools.partial(rank_of, size=size),
+        rounds, position_of(rank, size), functools.partial(rank_of, size=size),
         functools.partial(chunk_of, size=size), wanted,
     )  # fmt: skip

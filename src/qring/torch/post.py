@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import torch
+
 from qring.torch.carriers import Carriers
 from qring.torch.staging import Staged
 from qring.torch.transport.mail import Mail, Receipt

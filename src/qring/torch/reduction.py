@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch.distributed import ReduceOp
 
-import torch
 from qring.errors import InputError
 
 __all__ = ["DTYPES", "Reduction", "reduction_for"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+
 from qring.torch import plans
 from qring.torch.layout import gloo_bounds
 from qring.torch.node import Call, Cargo, Node

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+
 from qring.errors import InputError
 from qring.torch import ring
 from qring.torch.node import Call, Node

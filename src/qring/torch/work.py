@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+import torch
 from torch.autograd.profiler import record_function
 from torch.distributed import Work
 from torch.futures import Future
 
-import torch
 from qring.errors import PeerError
 
 __all__ = ["RingWork", "Worker"]
@@ -138,30 +139,47 @@ class RingWork(Work):
 
 
 class Worker:
-    """One thread that does a group's collectives in the order of their submission.
+    """Does a group's collectives in the order of their submission, on a thread of its own.
 
-    A collective submitted by that thread itself, from a callback of a future, is done on the
-    spot: waiting for it in the queue would be waiting for itself.
+    Where the caller would only wait for the thread, it does the job itself: if it says so and
+    nothing is queued; or if it is the thread, in a callback of a future, which would otherwise
+    wait for itself.
     """
 
     def __init__(self, name: str) -> None:
-        self._jobs: queue.SimpleQueue[tuple[str, Callable[[], None], RingWork] | None] = (
-            queue.SimpleQueue()
-        )
+        self._jobs: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._turn = threading.RLock()
+        self._queued = _Count()
         self._thread = threading.Thread(
-            target=_serve, args=(self._jobs,), name=f"qring-{name}", daemon=True
+            target=_serve,
+            args=(self._jobs, self._turn, self._queued),
+            name=f"qring-{name}",
+            daemon=True,
         )
         self._thread.start()
         # At exit the interpreter freezes daemon threads wherever they are; stop ours first.
         self._stop = weakref.finalize(self, _stop, self._jobs, self._thread)
 
-    def submit(self, name: str, job: Callable[[], None], result: Sequence[Any]) -> RingWork:
-        """Queue a job; ``result`` is what its future will hold."""
+    def submit(
+        self, name: str, job: Callable[[], None], result: Sequence[Any], *, waits: bool = False
+    ) -> RingWork:
+        """Take on a job; ``result`` is what its future will hold.
+
+        ``waits`` says that the caller has nothing better to do than to wait.
+        """
         work = RingWork(name, result)
-        if threading.current_thread() is self._thread:
-            _do(name, job, work)
-        else:
-            self._jobs.put((name, job, work))
+        inside = threading.current_thread() is self._thread
+        if inside or (waits and not self._queued.value and self._turn.acquire(blocking=False)):
+            try:
+                if inside or not self._queued.value:
+                    with _one_thread():
+                        _do(name, job, work)
+                    return work
+            finally:
+                if not inside:
+                    self._turn.release()
+        self._queued.add(1)
+        self._jobs.put((name, job, work))
         return work
 
     def stop(self) -> None:
@@ -169,17 +187,36 @@ class Worker:
         self._stop()
 
 
-def _stop(jobs: queue.SimpleQueue[Any], thread: threading.Thread) -> None:
+_Item = tuple[str, Callable[[], None], RingWork]
+
+
+class _Count:
+    """Jobs that are queued or being done by the thread."""
+
+    __slots__ = ("_lock", "value")
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._lock = threading.Lock()
+
+    def add(self, change: int) -> None:
+        with self._lock:
+            self.value += change
+
+
+def _stop(jobs: queue.SimpleQueue[_Item | None], thread: threading.Thread) -> None:
     jobs.put(None)
     if threading.current_thread() is not thread:
         thread.join(1.0)
 
 
-def _serve(jobs: queue.SimpleQueue[tuple[str, Callable[[], None], RingWork] | None]) -> None:
-    _use_one_thread()
-    while (item := jobs.get()) is not None:
-        _do(*item)
-        del item
+def _serve(jobs: queue.SimpleQueue[_Item | None], turn: threading.RLock, queued: _Count) -> None:
+    with _one_thread():
+        while (item := jobs.get()) is not None:
+            with turn:
+                _do(*item)
+            queued.add(-1)
+            del item
 
 
 def _do(name: str, job: Callable[[], None], work: RingWork) -> None:
@@ -192,9 +229,25 @@ def _do(name: str, job: Callable[[], None], work: RingWork) -> None:
     work.finish(error)
 
 
-def _use_one_thread() -> None:
-    """Let PyTorch's operators run on this thread alone: as many ranks as cores share the host."""
-    torch.get_num_threads()
-    with contextlib.suppress(AttributeError):
-        # torch.set_num_threads would change the whole process.
-        ctypes.CDLL(None).omp_set_num_threads(1)
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep PyTorch's operators on this thread: there may be as many ranks here as cores.
+
+    ``torch.set_num_threads`` would change the whole process; this is OpenMP's setting for one
+    thread.
+    """
+    openmp, before = _openmp(), torch.get_num_threads()
+    if openmp is None or before == 1:
+        yield
+        return
+    openmp.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        openmp.omp_set_num_threads(before)
+
+
+@functools.cache
+def _openmp() -> Any:
+    found = ctypes.CDLL(None)
+    return found if hasattr(found, "omp_set_num_threads") else None

@@ -16,14 +16,15 @@ import os
 from pathlib import Path
 
 import numpy as np
-
 import torch
+from numpy.typing import NDArray
+
 from qring.torch.transport import futex
 
-__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Parcel"]
+__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Loan", "Message", "Parcel"]
 
 SLOTS = 8
-SLOT_BYTES = int(__import__("os").environ.get("SLOT", 1 << 20))
+SLOT_BYTES = 2 << 20
 QUEUE = 16
 """Parcels in flight from one rank to another before the sender has to wait."""
 ENTRY_BYTES = 64
@@ -144,24 +145,51 @@ class Arena:
         return offset, self.address + offset
 
 
-class Parcel:
-    """A slot in some rank's arena, and how much of it is in use."""
+class Message:
+    """Bytes on their way, ``array[:nbytes]``, in memory that goes back to somebody in the end."""
 
-    __slots__ = ("arena", "array", "nbytes", "slot", "tensor")
+    __slots__ = ("array", "nbytes", "place", "tensor")
 
-    def __init__(self, arena: Arena, slot: int) -> None:
-        start = _first_slot(arena.ranks) + slot * SLOT_BYTES
-        self.arena, self.slot, self.nbytes = arena, slot, 0
-        self.array = arena.array[start : start + SLOT_BYTES]
-        self.tensor = torch.from_numpy(self.array)
+    def __init__(self, tensor: torch.Tensor, place: tuple[int, int] | None) -> None:
+        self.tensor, self.place = tensor, place
+        self.array: NDArray[np.uint8] = tensor.view(torch.uint8).numpy()
+        self.nbytes = len(self.array)
 
     def view(self, dtype: torch.dtype) -> torch.Tensor:
-        """The used part, shape (elements,)."""
+        """The bytes as values, shape (elements,)."""
         return self.tensor[: self.nbytes].view(dtype)
 
     def release(self) -> None:
+        """Give the memory back."""
+
+
+class Loan(Message):
+    """A user's own memory, lent to a wire that copies from it or to it: it needs no slot."""
+
+    __slots__ = ()
+
+    def __init__(self, flat: torch.Tensor) -> None:
+        super().__init__(flat, None)
+
+    def view(self, dtype: torch.dtype) -> torch.Tensor:
+        """The values, shape (elements,)."""
+        return self.tensor
+
+
+class Parcel(Message):
+    """A slot in some rank's arena; its place is the rank and the number of the slot."""
+
+    __slots__ = ("_arena", "_slot")
+
+    def __init__(self, arena: Arena, slot: int) -> None:
+        start = _first_slot(arena.ranks) + slot * SLOT_BYTES
+        whole = torch.from_numpy(arena.array[start : start + SLOT_BYTES])
+        super().__init__(whole, (arena.owner, slot))
+        self._arena, self._slot = arena, slot
+
+    def release(self) -> None:
         """Give the slot back to the rank it belongs to."""
-        self.arena.release(self.slot)
+        self._arena.release(self._slot)
 
 
 def _first_slot(ranks: int) -> int:

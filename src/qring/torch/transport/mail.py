@@ -7,6 +7,7 @@ while collectives go on. A line is laid from the sender to the receiver at the f
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import selectors
@@ -14,7 +15,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -205,7 +206,7 @@ class Mail:
         elif line.letter is None:
             tag, nbytes = _HEADER.unpack(line.view)
             line.letter = self._open(line.src, tag, nbytes)
-            line.view, line.got = memoryview(line.letter.array), 0
+            line.view, line.got = line.letter.array.data, 0
             return True
         else:
             letter, line.letter = line.letter, None
@@ -250,7 +251,7 @@ class Mail:
             return
         if line.letter is not None and line.letter.receipt is not None:
             line.letter.receipt.done(self._lost(line.src), line.src)
-        self._fail(lambda receipt: self._lost(line.src), line.src)
+        self._fail(lambda _: self._lost(line.src), line.src)
 
     def _give_up_on_some(self) -> None:
         if not self._awaited:
@@ -258,7 +259,7 @@ class Mail:
         heard = {line.src for line in self._lines.values()}
         for rank in self._watch.dead():
             if rank not in heard:
-                self._fail(lambda receipt, rank=rank: self._lost(rank), rank)  # type: ignore[misc]
+                self._fail(functools.partial(self._lost_to, rank), rank)
         now = time.monotonic()
         with self._lock:
             late = [receipt for receipt in self._awaited if now > receipt.deadline]
@@ -267,13 +268,16 @@ class Mail:
             who = "any rank" if receipt.src is None else f"rank {self._watch.names[receipt.src]}"
             limit_s = receipt.timeout_s
             error = PeerError(
-                f"waited {limit_s:.3g} s for {who} during receive (tag {receipt.tag})"
+                f"{who} let the timeout of {limit_s:.3g} s pass during receive (tag {receipt.tag})"
             )
             receipt.done(error, -1)
 
     def _lost(self, rank: int | None) -> PeerError:
         name = "?" if rank is None else self._watch.names[rank]
         return PeerError(f"rank {name} died or left during receive")
+
+    def _lost_to(self, rank: int, _: Receipt) -> PeerError:
+        return self._lost(rank)
 
     def _fail(self, error: Callable[[Receipt], BaseException], src: int | None = None) -> None:
         """End the receives that wait for ``src``, or all of them."""
@@ -316,9 +320,11 @@ class _Sender:
                 if line is not None and trouble is None:
                     deadline = time.monotonic() + timeout_s
                     self._send(line, head, deadline)
-                    self._send(line, memoryview(array), deadline)
+                    self._send(line, array.data, deadline)
             except TimeoutError:
-                trouble = PeerError(f"waited {timeout_s:.3g} s for rank {self._name} during send")
+                trouble = PeerError(
+                    f"rank {self._name} let the timeout of {timeout_s:.3g} s pass during send"
+                )
             except OSError:
                 trouble = PeerError(f"rank {self._name} died or left during send")
             done(trouble, self._dst)
@@ -343,6 +349,3 @@ class _Sender:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise TimeoutError from None
-
-
-Addresses = Mapping[int, Address]

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import torch
+
 from qring.errors import PeerError
-from qring.torch.transport.arena import SLOT_BYTES, Arena, Parcel, close_descriptor
-from qring.torch.transport.sockets import SocketWire
+from qring.torch.transport.arena import SLOT_BYTES, Arena, Message, Parcel, close_descriptor
+from qring.torch.transport.sockets import Pump, SocketWire
 from qring.torch.transport.watch import SLICE_S, Watch
 from qring.torch.transport.wires import Wire
 
 __all__ = ["Mailbox"]
 
+_IN_HAND_BYTES = 4 << 20
+
 
 class Mailbox:
     """All wires of one rank in one group. Used by one thread at a time."""
 
-    __slots__ = ("_arena", "_descriptor", "_wires", "rank", "size", "watch")
+    __slots__ = ("_arena", "_descriptor", "_wires", "pump", "rank", "size", "watch")
 
     def __init__(self, arena: Arena, descriptor: int | None, size: int, watch: Watch) -> None:
         self._arena, self._descriptor, self.watch = arena, descriptor, watch
         self.rank, self.size = arena.owner, size
+        self.pump = Pump()
         self._wires: Mapping[int, Wire] = {}
 
     def connect(self, wires: Mapping[int, Wire]) -> None:
@@ -53,17 +58,50 @@ class Mailbox:
                 parcel = self._arena.parcels[slot]
                 parcel.nbytes = nbytes
                 return parcel
-            self._arena.wait_for_slot(releases, SLICE_S)
-            if self._arena.releases == releases:
+            if any(wire.unsent for wire in self.pump.wires):
+                moved = self.pump.wait(None, SLICE_S)
+            else:
+                self._arena.wait_for_slot(releases, SLICE_S)
+                moved = self._arena.releases != releases
+            if not moved:
                 self.watch.look(None)
 
-    def post(self, rank: int, parcel: Parcel, signature: bytes) -> None:
+    @property
+    def window_bytes(self) -> int:
+        """How much of a chunk to send at a time.
+
+        So much that what all ranks have in hand stays in the cache; smaller messages cost more
+        hops than that saves. The figures are measured.
+        """
+        return min(SLOT_BYTES, max(1 << 19, _IN_HAND_BYTES // self.size // 64 * 64))
+
+    @property
+    def windows_under_way(self) -> int:
+        """How many windows to send after one another without waiting for the first to arrive.
+
+        Memory is there at once, and more windows only crowd the cache.
+        """
+        return 3 if self.pump.wires else 1
+
+    @property
+    def copies_everywhere(self) -> bool:
+        """Whether loans can be posted to any rank."""
+        return all(wire.copies for wire in self._wires.values())
+
+    def copies_to(self, rank: int) -> bool:
+        """Whether loans can be posted to a rank."""
+        return self._wires[rank].copies
+
+    def post(self, rank: int, parcel: Message, signature: bytes) -> None:
         """Hand a parcel to another rank; it is no longer ours."""
         self._wires[rank].post(parcel, signature)
 
-    def take(self, rank: int) -> tuple[Parcel, bytes]:
-        """Wait for the next parcel from another rank, and the signature it came with."""
-        return self._wires[rank].take()
+    def take(self, rank: int, home: torch.Tensor | None) -> tuple[Message, bytes]:
+        """Wait for the next message from another rank, and the signature it came with.
+
+        If it fits into ``home``, it may be put there and come back as a loan.
+        """
+        return self._wires[rank].take(home)
 
     def flush(self) -> None:
         """Wait until what was posted will arrive even if this process ends."""

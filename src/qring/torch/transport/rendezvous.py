@@ -86,10 +86,10 @@ def meet(
         wires: dict[int, Wire] = {}
         for peer in by_memory:
             watch.follow(peer, arenas[peer], cards[peer].pid)
-            wires[peer] = MemoryWire(peer, arena, arenas, watch)
+            wires[peer] = MemoryWire(peer, arena, arenas, watch, mailbox.pump.send_meanwhile)
         strangers = [peer for peer in range(size) if peer != rank and peer not in by_memory]
         for peer, connection in _dial(listener, cards, rank, strangers, watch).items():
-            wires[peer] = SocketWire(peer, connection, mailbox.compose, watch)
+            wires[peer] = SocketWire(peer, connection, mailbox.compose, watch, mailbox.pump)
         mailbox.connect(wires)
         notices.finish()
     except BaseException:
@@ -143,7 +143,9 @@ class _Notices:
         except RuntimeError:  # DistStoreError and DistNetworkError among them
             who = "some rank" if rank is None else f"rank {self._names[rank]}"
             seconds = self._timeout.total_seconds()
-            raise PeerError(f"waited {seconds:.3g} s for {who} to join the group") from None
+            raise PeerError(
+                f"{who} let the timeout of {seconds:.3g} s pass before joining the group"
+            ) from None
 
 
 def _check_settings(cards: Sequence[_Card], names: Sequence[int]) -> None:

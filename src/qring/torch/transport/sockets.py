@@ -1,132 +1,189 @@
-"""Wires over TCP: a thread sends, the caller receives straight into an arena."""
+"""Wires over TCP. One thread does it all: it sends while it waits for what it receives."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
+import select
 import socket
 import struct
-import threading
+from collections import deque
 from collections.abc import Callable
 
+import torch
+
 from qring.errors import PeerError
-from qring.torch.transport.arena import Parcel
+from qring.torch.transport.arena import Loan, Message, Parcel
 from qring.torch.transport.watch import SLICE_S, Watch
 from qring.torch.transport.wires import SIGNATURE_BYTES
 
-__all__ = ["SocketWire"]
+__all__ = ["Pump", "SocketWire"]
 
 _HEAD = struct.Struct(f"<{SIGNATURE_BYTES}sQ")
 _GAVE_UP = 2**64 - 1
 _FAREWELL_S = 1.0
-_TIMEVAL = struct.pack("@ll", 0, int(SLICE_S * 1e6))
+_MEANWHILE_S = 1e-3
+
+
+class Pump:
+    """Sends what is queued on all wires of a rank whenever that rank has to wait."""
+
+    __slots__ = ("_poll", "wires")
+
+    def __init__(self) -> None:
+        self.wires: list[SocketWire] = []
+
+    def send_meanwhile(self) -> bool:
+        """Send some of what is queued; False if nothing is."""
+        if not any(wire.unsent for wire in self.wires):
+            return False
+        self.wait(None, _MEANWHILE_S)
+        return True
+
+    def wait(self, reading: SocketWire | None, limit_s: float) -> bool:
+        """Wait until ``reading`` has something or a wire can send; say if either happened."""
+        poll = select.poll()
+        busy = {wire.fileno: wire for wire in self.wires if wire.unsent}
+        for fileno in busy:
+            poll.register(fileno, select.POLLOUT)
+        if reading is not None:
+            both = select.POLLIN | (select.POLLOUT if reading.fileno in busy else 0)
+            poll.register(reading.fileno, both)
+        ready = poll.poll(int(1000 * limit_s))
+        for fileno, event in ready:
+            if fileno in busy and event & ~select.POLLIN:
+                busy[fileno].push()
+        return bool(ready)
 
 
 class SocketWire:
     """A wire through one TCP connection."""
 
-    __slots__ = ("_closing", "_compose", "_head", "_outgoing", "_posted", "_progress", "_rank",
-                 "_sender", "_sent", "_socket", "_watch")  # fmt: skip
+    __slots__ = ("_compose", "_gone", "_head", "_pump", "_queue", "_rank", "_socket",
+                 "_watch", "fileno")  # fmt: skip
 
     def __init__(
-        self, rank: int, connection: socket.socket, compose: Callable[[int], Parcel], watch: Watch
+        self,
+        rank: int,
+        connection: socket.socket,
+        compose: Callable[[int], Parcel],
+        watch: Watch,
+        pump: Pump,
     ) -> None:
         self._rank, self._socket, self._compose, self._watch = rank, connection, compose, watch
-        connection.settimeout(None)
+        connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            connection.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
-        self._head = bytearray(_HEAD.size)
-        self._outgoing: queue.SimpleQueue[tuple[bytes, Parcel | None] | None] = queue.SimpleQueue()
-        self._posted = self._sent = 0
-        self._progress = threading.Event()
-        self._closing = False
-        self._sender = threading.Thread(target=self._send_all, name="qring-sender", daemon=True)
-        self._sender.start()
+        self.fileno = connection.fileno()
+        self._head = memoryview(bytearray(_HEAD.size))
+        self._queue: deque[tuple[memoryview, Message | None]] = deque()
+        self._gone = False
+        self._pump = pump
+        pump.wires.append(self)
 
-    def post(self, parcel: Parcel, signature: bytes) -> None:
-        """Queue a parcel for the sender."""
-        if not self._sender.is_alive():
-            raise self._watch.gone(self._rank)
-        self._posted += 1
-        self._outgoing.put((_HEAD.pack(signature, parcel.nbytes), parcel))
+    @property
+    def unsent(self) -> bool:
+        """Whether something is queued for a peer that still listens."""
+        return bool(self._queue)
 
-    def flush(self) -> None:
-        """Wait until the system has taken what was posted; it delivers even if we end."""
-        while self._sent < self._posted:
-            self._progress.clear()
-            if self._sent < self._posted and not self._progress.wait(SLICE_S):
-                if not self._sender.is_alive():
-                    raise self._watch.gone(self._rank)
-                self._watch.look(self._rank)
+    @property
+    def copies(self) -> bool:
+        """Yes: into the system's buffers."""
+        return True
 
-    def take(self) -> tuple[Parcel, bytes]:
-        """Read the next parcel into a slot of our own."""
-        self._fill(memoryview(self._head))
+    def post(self, parcel: Message, signature: bytes) -> None:
+        """Send as much of a parcel as the system takes at once; the rest goes while we wait."""
+        idle = not self._queue
+        self._queue.append((memoryview(_HEAD.pack(signature, parcel.nbytes)), None))
+        self._queue.append((parcel.array.data[: parcel.nbytes], parcel))
+        if idle:
+            self.push()
+
+    def push(self) -> None:
+        """Send what the system takes."""
+        while self._queue:
+            view, parcel = self._queue[0]
+            try:
+                sent = self._socket.send(view) if view else 0
+            except BlockingIOError:
+                return
+            except OSError:
+                self._gone = True
+                self._drop()
+                return
+            if sent < len(view):
+                self._queue[0] = (view[sent:], parcel)
+                continue
+            self._queue.popleft()
+            if parcel is not None:
+                parcel.release()
+
+    def take(self, home: torch.Tensor | None) -> tuple[Message, bytes]:
+        """Read the next message into ``home``, or else into a slot of our own."""
+        self._fill(self._head)
         signature, nbytes = _HEAD.unpack(self._head)
         if nbytes == _GAVE_UP:
             text = bytearray(int.from_bytes(signature[:4], "little"))
             self._fill(memoryview(text))
             found_by = self._watch.names[self._rank]
             raise PeerError(f"{text.decode(errors='replace')} (as rank {found_by} found)")
-        parcel = self._compose(nbytes)
-        self._fill(memoryview(parcel.array)[:nbytes])
+        parcel: Message
+        if home is not None and home.numel() * home.itemsize == nbytes:
+            parcel = Loan(home)
+        else:
+            parcel = self._compose(nbytes)
+        self._fill(parcel.array.data[:nbytes])
         return parcel, signature
+
+    def flush(self) -> None:
+        """Wait until the system has taken what was posted; it delivers even if we end."""
+        while self._queue:
+            if not self._pump.wait(None, SLICE_S):
+                self._watch.look(self._rank)
+        if self._gone:
+            raise self._watch.gone(self._rank)
 
     def peek(self) -> bytes | None:
         """The signature of the next parcel, if its head is here."""
-        with contextlib.suppress(OSError):
-            flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-            head = self._socket.recv(_HEAD.size, flags)
-            if len(head) == _HEAD.size:
-                signature, nbytes = _HEAD.unpack(head)
-                return None if nbytes == _GAVE_UP else bytes(signature)
-        return None
+        try:
+            head = self._socket.recv(_HEAD.size, socket.MSG_PEEK)
+        except OSError:
+            return None
+        if len(head) < _HEAD.size:
+            return None
+        signature, nbytes = _HEAD.unpack(head)
+        return None if nbytes == _GAVE_UP else bytes(signature)
 
     def give_up(self, note: str) -> None:
         """Tell the other end that we have given up, and why, after what is already queued."""
         text = note.encode()
         head = _HEAD.pack(len(text).to_bytes(4, "little"), _GAVE_UP)
-        self._outgoing.put((head + text, None))
+        self._queue.append((memoryview(head + text), None))
+        self.push()
 
     def close(self) -> None:
         """Send what is queued, if the other end still reads, and hang up."""
-        self._outgoing.put(None)
-        self._sender.join(_FAREWELL_S)
-        self._closing = True
-        self._sender.join(4 * SLICE_S)
+        for _ in range(int(_FAREWELL_S / SLICE_S)):
+            if not self._queue or not self._pump.wait(None, SLICE_S):
+                break
+        self._drop()
+        self._pump.wires.remove(self)
         self._socket.close()
+
+    def _drop(self) -> None:
+        for _, parcel in self._queue:
+            if parcel is not None:
+                parcel.release()
+        self._queue.clear()
 
     def _fill(self, view: memoryview) -> None:
         got = 0
         while got < len(view):
             try:
-                count = self._socket.recv_into(view[got:], 0, socket.MSG_WAITALL)
+                count = self._socket.recv_into(view[got:])
             except BlockingIOError:
-                self._watch.look(self._rank)
+                if not self._pump.wait(self, SLICE_S):
+                    self._watch.look(self._rank)
                 continue
             except OSError:
                 count = 0
             if not count:
                 raise self._watch.gone(self._rank)
             got += count
-
-    def _send_all(self) -> None:
-        with contextlib.suppress(OSError):
-            while (item := self._outgoing.get()) is not None:
-                head, parcel = item
-                self._send(memoryview(head))
-                if parcel is not None:
-                    self._send(memoryview(parcel.array)[: parcel.nbytes])
-                    parcel.release()
-                    self._sent += 1
-                    self._progress.set()
-
-    def _send(self, view: memoryview) -> None:
-        sent = 0
-        while sent < len(view):
-            try:
-                sent += self._socket.send(view[sent:])
-            except BlockingIOError:
-                if self._closing:
-                    raise

@@ -90,8 +90,8 @@ class Watch:
             raise self.gone(waiting_for)
         if time.monotonic() > self._deadline:
             silent = self._root_of(waiting_for)
-            who = "a free slot" if silent is None else f"rank {self.names[silent]}"
-            raise self.error(f"waited {self._timeout_s:.3g} s for {who}")
+            who = "some rank" if silent is None else f"rank {self.names[silent]}"
+            raise self.error(f"{who} let the timeout of {self._timeout_s:.3g} s pass")
 
     def _root_of(self, rank: int | None) -> int | None:
         """The rank at the end of the chain of ranks that wait for one another."""

@@ -1,0 +1,167 @@
+"""Does the quantum ring punish a PyTorch program for using it?
+
+The rival is Gloo, PyTorch's own backend for processors, in the same processes and turn by turn:
+
+* all-reduce of 1, 25 and 100 MB over 2 and 4 ranks, by shared memory and by TCP;
+* a DDP step of a model with 23 MB of gradients.
+
+Against itself, also turn by turn: noiseless against noisy links, and charged against uncharged.
+A ratio is a ratio of median times; below 1 the ring is faster. Ranks share the machine's cores
+with whatever else runs: compare on an idle one.
+
+    python benchmarks/bench_allreduce.py [--quick] [--json]
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+import qring.torch as qt
+from qring.network.noise import BellDiagonal
+from qring.torch.carriers import Carriers
+
+TARGETS = {"memory": 0.35, "tcp": 0.9}
+NOISE_TARGETS = {1e-4: 1.3, 1e-3: 1.3, 1e-2: 3.0}
+DDP_TARGET, LEDGER_TARGET = 0.85, 1.05
+MEGABYTES = (1, 25, 100)
+
+
+class Uncounted(Carriers):
+    """Carriers for which nobody keeps an account."""
+
+    def carry(self, dst, parcel, exact):
+        """Send for nothing."""
+
+
+def turns(candidates, repetitions, group):
+    """Median seconds of each candidate; all ranks start each turn together."""
+    seconds = {name: [] for name in candidates}
+    for turn in range(repetitions + 1):
+        for name, call in candidates.items():
+            dist.barrier(group)
+            start = time.perf_counter()
+            call()
+            if turn:  # the first warms up
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def against_gloo(size, repetitions, megabytes):
+    gloo, rows = dist.new_group(backend="gloo"), []
+    groups = {name: dist.new_group(pg_options=qt.Options(transport=name)) for name in TARGETS}
+    for amount in megabytes:
+        values = torch.zeros(amount * 250_000)
+        candidates = {"gloo": lambda v=values: dist.all_reduce(v, group=gloo)}
+        for name, group in groups.items():
+            candidates[name] = lambda v=values, g=group: dist.all_reduce(v, group=g)
+        medians = turns(candidates, repetitions, gloo)
+        rows += [
+            (f"all-reduce {amount} MB, {size} ranks, {name}", medians[name] / medians["gloo"], goal)
+            for name, goal in TARGETS.items()
+        ]
+    return rows
+
+
+def ddp_step(size, repetitions):
+    gloo, candidates = dist.new_group(backend="gloo"), {}
+    for name, group in (("gloo", gloo), ("qring", None)):
+        torch.manual_seed(0)
+        layers = [nn.Linear(1024, 1024) for _ in range(5)]
+        net = DistributedDataParallel(
+            nn.Sequential(*layers, nn.Linear(1024, 512)), process_group=group
+        )
+        images = torch.randn(16, 1024)
+        candidates[name] = lambda net=net, x=images: net(x).square().mean().backward()
+    medians = turns(candidates, repetitions, gloo)
+    name = f"DDP step, 23 MB of gradients, {size} ranks"
+    return [(name, medians["qring"] / medians["gloo"], DDP_TARGET)]
+
+
+def against_itself(size, repetitions, megabytes):
+    gloo, plain = dist.new_group(backend="gloo"), dist.new_group()
+    values = torch.zeros(megabytes * 250_000)
+    noisy = {
+        error: dist.new_group(pg_options=qt.Options(noise=BellDiagonal.depolarising(error)))
+        for error in NOISE_TARGETS
+    }
+    free = dist.new_group()
+    free._node.carriers = Uncounted(qt.Options(), range(size), dist.get_rank(), "uncounted")
+    candidates = {"plain": lambda: dist.all_reduce(values, group=plain),
+                  "free": lambda: dist.all_reduce(values, group=free)}  # fmt: skip
+    for error, group in noisy.items():
+        candidates[error] = lambda g=group: dist.all_reduce(values, group=g)
+    medians = turns(candidates, repetitions, gloo)
+    rows = [
+        (f"noise p={error:g} against none, {megabytes} MB, {size} ranks",
+         medians[error] / medians["plain"], goal)
+        for error, goal in NOISE_TARGETS.items()
+    ]  # fmt: skip
+    name = f"ledger against none, {megabytes} MB, {size} ranks"
+    return [*rows, (name, medians["plain"] / medians["free"], LEDGER_TARGET)]
+
+
+def main_of_rank(rank, size, store, repetitions, megabytes, pipe):
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    dist.init_process_group("qring", store=dist.FileStore(store, size), rank=rank, world_size=size)
+    rows = against_gloo(size, repetitions, megabytes)
+    rows += ddp_step(size, repetitions)
+    rows += against_itself(size, repetitions, megabytes[-1] if len(megabytes) < 2 else 25)
+    if rank == 0:
+        pipe.send(rows)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def measure(size, repetitions, megabytes):
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory() as folder:
+        store = str(Path(folder) / "store")
+        ranks = [
+            context.Process(
+                target=main_of_rank, args=(rank, size, store, repetitions, megabytes, theirs)
+            )
+            for rank in range(size)
+        ]
+        for process in ranks:
+            process.start()
+        theirs.close()
+        try:
+            rows = ours.recv()
+        except EOFError:
+            raise SystemExit("a rank failed; see above") from None
+        for process in ranks:
+            process.join()
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print a list of {case, ratio, target}")
+    parser.add_argument("--quick", action="store_true", help="see that it runs; 1 MB, 3 turns")
+    arguments = parser.parse_args()
+    repetitions, megabytes = (3, (1,)) if arguments.quick else (15, MEGABYTES)
+    rows = [row for size in (2, 4) for row in measure(size, repetitions, megabytes)]
+    if arguments.json:
+        keys = ("case", "ratio", "target")
+        json.dump([dict(zip(keys, row, strict=True)) for row in rows], sys.stdout, indent=1)
+        print()
+        return
+    for case, ratio, target in rows:
+        print(f"{case:55} {ratio:6.2f}   (target ≤ {target})")
+
+
+if __name__ == "__main__":
+    main()
