@@ -56,13 +56,16 @@ class Options:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Options:
         """Options from the variables ``QRING_*``, each named after its option.
 
-        ``QRING_NOISE`` is the error probability of depolarising noise.
+        ``QRING_NOISE`` is the error probability of a pair, or those of its errors X,Y,Z.
         """
         found = os.environ if environment is None else environment
-        noise = _number(found, "QRING_NOISE", float, 0.0)
+        try:
+            noise = BellDiagonal.parse(found.get("QRING_NOISE") or "0")
+        except InputError as error:
+            raise InputError(f"QRING_NOISE: {error}") from None
         return cls(
             protocol=found.get("QRING_PROTOCOL") or cls().protocol,
-            noise=BellDiagonal.depolarising(noise) if noise else NOISELESS,
+            noise=noise,
             seed=_number(found, "QRING_SEED", int, 0),
             transport=found.get("QRING_TRANSPORT") or cls().transport,
             host=found.get("QRING_HOST") or None,
