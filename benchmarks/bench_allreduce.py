@@ -29,7 +29,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import qring.torch as qt
 from qring.network.noise import BellDiagonal
-from qring.torch.carriers import Carriers
+from qring.torch.engine.carriers import Carriers
 
 TARGETS = {"memory": 0.35, "tcp": 0.9}
 NOISE_TARGETS = {1e-4: 1.3, 1e-3: 1.3, 1e-2: 3.0}

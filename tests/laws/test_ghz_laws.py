@@ -66,7 +66,7 @@ def test_digits_are_exact_on_perfect_copies(workers, coords, bits, readout, seed
 
 
 @pytest.mark.parametrize(("workers", "sum_bits"), [(2, 4), (3, 3), (4, 2), (5, 2)])
-def test_every_small_sum_mod_2B_is_exact(workers, sum_bits):
+def test_every_small_sum_wraps_exactly(workers, sum_bits):
     rng = np.random.default_rng(0)
     every = np.array(list(product(range(2**sum_bits), repeat=workers)), np.uint64).T
     method = Ghz(encoding=unsigned(sum_bits))

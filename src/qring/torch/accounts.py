@@ -10,7 +10,7 @@ from torch.distributed import ProcessGroup
 
 from qring.errors import InputError
 from qring.ledger import Ledger
-from qring.torch.group import NAME, RingProcessGroup
+from qring.torch.surface.group import NAME, RingProcessGroup
 
 __all__ = ["gather_ledger", "ledger", "monitored_barrier", "reset_ledger"]
 

@@ -11,11 +11,11 @@ import torch.distributed as dist
 from torch.distributed import ProcessGroup, ProcessGroupGloo, Store
 
 from qring.errors import InputError
-from qring.torch.carriers import Carriers
-from qring.torch.group import NAME, RingProcessGroup
-from qring.torch.node import Node
+from qring.torch.engine.carriers import Carriers
+from qring.torch.engine.node import Node
 from qring.torch.options import Options
-from qring.torch.post import Post
+from qring.torch.surface.group import NAME, RingProcessGroup
+from qring.torch.surface.post import Post
 from qring.torch.transport.rendezvous import meet
 
 __all__ = ["create", "register"]

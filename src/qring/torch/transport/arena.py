@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from qring.torch.transport import futex
 
-__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Loan", "Message", "Parcel"]
+__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Loan", "Message", "Parcel", "close_descriptor"]
 
 SLOTS = 8
 SLOT_BYTES = 2 << 20

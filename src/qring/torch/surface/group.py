@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qring.torch.across import DirectCalls
-from qring.torch.around import RingCalls
-from qring.torch.member import NAME
-from qring.torch.work import RingWork
+from qring.torch.surface.across import DirectCalls
+from qring.torch.surface.around import RingCalls
+from qring.torch.surface.member import NAME
+from qring.torch.surface.work import RingWork
 
 __all__ = ["NAME", "RingProcessGroup"]
 

@@ -6,10 +6,10 @@ import threading
 
 import torch
 
-from qring.torch.carriers import Carriers
-from qring.torch.staging import Staged
+from qring.torch.engine.carriers import Carriers
+from qring.torch.surface.staging import Staged
+from qring.torch.surface.work import RingWork
 from qring.torch.transport.mail import Mail, Receipt
-from qring.torch.work import RingWork
 
 __all__ = ["Post"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 
-from qring.schedule import ring
+from qring.schedule import direct, ring
 from qring.schedule.hops import Action, Hop, Round
-from qring.torch import direct
-from qring.torch.layout import chunk_of, position_of, rank_of
-from qring.torch.plan import Plan, make_plan
+from qring.torch.engine.layout import chunk_of, position_of, rank_of
+from qring.torch.engine.plan import Plan, make_plan
 
 __all__ = [
     "all_gather", "all_reduce", "all_to_all", "broadcast", "gather", "reduce", "reduce_scatter",

@@ -9,7 +9,7 @@ import torch
 from torch.distributed import ReduceOp
 
 from qring.errors import InputError
-from qring.torch.reduction import DTYPES, Reduction, reduction_for
+from qring.torch.engine.reduction import DTYPES, Reduction, reduction_for
 
 __all__ = [
     "check_dense",

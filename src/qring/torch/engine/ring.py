@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import torch
 
-from qring.torch import plans
-from qring.torch.layout import gloo_bounds
-from qring.torch.node import Call, Cargo, Node
-from qring.torch.reduction import Reduction
+from qring.torch.engine import plans
+from qring.torch.engine.layout import gloo_bounds
+from qring.torch.engine.node import Call, Cargo, Node
+from qring.torch.engine.reduction import Reduction
 
 __all__ = [
     "all_gather", "all_reduce", "barrier", "broadcast", "gather_bytes", "reduce",

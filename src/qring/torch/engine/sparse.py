@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 
 from qring.errors import InputError
-from qring.torch import ring
-from qring.torch.node import Call, Node
-from qring.torch.reduction import Reduction
+from qring.torch.engine import ring
+from qring.torch.engine.node import Call, Node
+from qring.torch.engine.reduction import Reduction
 
 __all__ = ["all_reduce_sparse"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from qring.errors import PeerError
-from qring.torch.carriers import Carriers
-from qring.torch.plan import Departure, Plan
-from qring.torch.reduction import DTYPES, Fold
+from qring.torch.engine.carriers import Carriers
+from qring.torch.engine.plan import Departure, Plan
+from qring.torch.engine.reduction import DTYPES, Fold
 from qring.torch.transport.arena import Loan, Message
 from qring.torch.transport.mailbox import Mailbox
 from qring.torch.transport.wires import SIGNATURE_BYTES

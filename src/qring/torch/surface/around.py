@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from qring.torch import ring, sparse
-from qring.torch.arguments import (
+from qring.torch.engine import ring, sparse
+from qring.torch.engine.reduction import reduction_for
+from qring.torch.surface.arguments import (
     check_dense,
     cut,
     equal_parts,
@@ -21,10 +22,9 @@ from qring.torch.arguments import (
     root_of,
     same_sizes,
 )  # fmt: skip
-from qring.torch.member import Member
-from qring.torch.reduction import reduction_for
-from qring.torch.staging import Staged, stage
-from qring.torch.work import RingWork
+from qring.torch.surface.member import Member
+from qring.torch.surface.staging import Staged, stage
+from qring.torch.surface.work import RingWork
 
 __all__ = ["RingCalls"]
 

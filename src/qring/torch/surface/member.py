@@ -12,12 +12,12 @@ from torch.distributed import ProcessGroup, Store
 
 from qring.errors import InputError
 from qring.ledger import Ledger
-from qring.torch import ring
-from qring.torch.monitor import monitored_barrier
-from qring.torch.node import Call, Node
+from qring.torch.engine import ring
+from qring.torch.engine.node import Call, Node
 from qring.torch.options import Options
-from qring.torch.post import Post
-from qring.torch.work import RingWork, Worker
+from qring.torch.surface.monitor import monitored_barrier
+from qring.torch.surface.post import Post
+from qring.torch.surface.work import RingWork, Worker
 
 __all__ = ["NAME", "Member"]
 

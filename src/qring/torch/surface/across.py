@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from qring.errors import InputError
-from qring.torch import exchange
-from qring.torch.arguments import (
+from qring.torch.engine import exchange
+from qring.torch.surface.arguments import (
     check_dense,
     cut,
     one,
@@ -19,9 +19,9 @@ from qring.torch.arguments import (
     rows_of,
     same_sizes,
 )  # fmt: skip
-from qring.torch.member import Member
-from qring.torch.staging import Staged, stage
-from qring.torch.work import RingWork
+from qring.torch.surface.member import Member
+from qring.torch.surface.staging import Staged, stage
+from qring.torch.surface.work import RingWork
 
 __all__ = ["DirectCalls"]
 

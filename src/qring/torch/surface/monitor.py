@@ -9,7 +9,7 @@ from datetime import timedelta
 from torch.distributed import Store
 
 from qring.errors import PeerError
-from qring.torch.node import Node
+from qring.torch.engine.node import Node
 
 __all__ = ["monitored_barrier"]
 

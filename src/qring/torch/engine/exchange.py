@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from qring.torch import plans
-from qring.torch.node import Call, Cargo, Node
+from qring.torch.engine import plans
+from qring.torch.engine.node import Call, Cargo, Node
 
 __all__ = ["all_to_all", "gather", "scatter"]
 

@@ -1,0 +1,1 @@
+"""What PyTorch calls: every collective under all its names, checked, queued and handed back."""
