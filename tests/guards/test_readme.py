@@ -55,6 +55,10 @@ def test_commands_run(command, tmp_path):
     pytest.importorskip("mlxtend")
     for k in range(4):
         np.save(tmp_path / f"worker{k}.npy", np.random.default_rng(k).normal(size=100))
+    np.save(tmp_path / "a.npy", np.eye(50)[0])
+    np.save(tmp_path / "b.npy", np.eye(50)[0])
+    np.save(tmp_path / "signs.npy", np.tile([1, -1], 50))
+    np.save(tmp_path / "matching.npy", np.arange(100).reshape(-1, 2))
     words = shlex.split(command)[1:]
     if words[0] == "train":
         words += ["--epochs", "1"]

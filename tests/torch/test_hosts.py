@@ -116,3 +116,19 @@ def test_torchrun_by_tcp(program, monkeypatch):
     found = _finish([_torchrun([], 0, 1, 2, "127.0.0.1", program)])
     assert found["right"]
     assert found["how"] == {"1": "tcp"}
+
+
+def test_the_example_of_two_hosts():
+    if not _may_make_namespaces():
+        pytest.skip("network namespaces are not allowed here")
+    script = Path(__file__).parents[2] / "examples" / "two_hosts.sh"
+    run = subprocess.run(
+        ["sh", str(script)],  # noqa: S607
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "Totals(online_bits=0, online_qubits=" in run.stdout

@@ -1,1 +1,1 @@
-"""The command line: ``qring allreduce`` and ``qring train``."""
+"""The command line: ``qring allreduce``, ``train``, ``gapip`` and ``tieaudit``."""

@@ -66,9 +66,7 @@ def test_crossovers_of_the_notes():
     ):
         one, best = separations.one_sided_constant(error), separations.index_constant(error)
         assert separations.crossover_margin(one, quantum, coords) == pytest.approx(sign, rel=0.03)
-        assert separations.crossover_margin(best, quantum, coords) == pytest.approx(
-            index, rel=0.03
-        )
+        assert separations.crossover_margin(best, quantum, coords) == pytest.approx(index, rel=0.03)
 
 
 def test_crossovers_in_the_margin_and_in_the_size_agree():

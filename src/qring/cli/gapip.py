@@ -1,0 +1,113 @@
+"""``qring gapip``: do two gradients in files align or conflict?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qring.cli.show import count, table
+from qring.conflict.finding import Strategy
+from qring.conflict.gap_ip import GapIP, gap_ip
+from qring.conflict.rival import Rival
+from qring.conflict.sketches import best_rival
+from qring.conflict.strategies.ancilla_free import AncillaFree
+from qring.conflict.strategies.kitaev import Kitaev
+from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
+from qring.conflict.strategies.sequential import Sequential
+from qring.data.gradient_files import read_gradient
+from qring.errors import InputError
+from qring.ledger import Ledger
+
+__all__ = ["add_to", "winner"]
+
+_STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    strategy.name: strategy for strategy in (AncillaFree, Kitaev, Sequential, MaximumLikelihood)
+}
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "gapip",
+        help="decide whether two gradients align or conflict",
+        description="Decide whether the cosine of two gradients is at least the margin or at most "
+        "minus the margin, by one quantum register that travels between two workers.",
+    )
+    add = parser.add_argument
+    add("files", nargs=2, type=Path, metavar="FILE", help=".npy, .safetensors or .pt state dict")
+    add("--margin", type=float, required=True, metavar="TAU", help="in (0, 1)")
+    add("--error", type=float, required=True, metavar="E", help="of the decision, in (0, 1/2)")
+    add("--strategy", choices=list(_STRATEGIES), default="ancilla_free")
+    add("--seed", type=int, default=0, help="of the measurements (default: 0)")
+    add("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.seed < 0:
+        raise InputError(f"a seed is not negative: {arguments.seed}")
+    u, v = (read_gradient(path)[0] for path in arguments.files)
+    result = gap_ip(
+        u,
+        v,
+        margin=arguments.margin,
+        error=arguments.error,
+        rng=np.random.default_rng(arguments.seed),
+        strategy=_STRATEGIES[arguments.strategy](),
+    )
+    rival = best_rival(
+        len(u), arguments.margin, arguments.error, word_bits=min(16, 8 * u.dtype.itemsize)
+    )
+    print(_as_json(result, rival) if arguments.json else _as_table(result, rival, len(u)))
+    return 0
+
+
+def winner(ledger: Ledger, rival: Rival) -> str:
+    """Who sends fewer carriers online: qubits and bits together, against the rival's bits."""
+    carriers = ledger.totals.online_qubits + ledger.totals.online_bits
+    return "quantum" if carriers < rival.bits else "classical"
+
+
+def _as_json(result: GapIP, rival: Rival) -> str:
+    return json.dumps(
+        {
+            "decision": result.decision.value,
+            "estimate": result.estimate,
+            "interval": list(result.interval),
+            "confidence": result.confidence,
+            "strategy": result.strategy,
+            "passes": result.passes,
+            "qubits": result.qubits,
+            "round_trips": result.round_trips,
+            "rival": {
+                "name": rival.name,
+                "bits": rival.bits,
+                "dense_coded_qubits": rival.dense_coded_qubits,
+            },
+            "winner": winner(result.ledger, rival),
+            "caveats": list(result.caveats),
+            "links": result.ledger.rows(),
+            "totals": result.ledger.totals._asdict(),
+        }
+    )
+
+
+def _as_table(result: GapIP, rival: Rival, coords: int) -> str:
+    low, high = result.interval
+    lines = [
+        ["online, one decision", result.strategy, rival.name],
+        ["carriers", f"{count(result.qubits)} qubits", f"{count(rival.bits)} bits"],
+        ["dense-coded", "", f"{count(rival.dense_coded_qubits)} qubits"],
+        ["one-way passes", count(result.passes), "1"],
+        ["round trips", count(result.round_trips), "0"],
+    ]
+    return (
+        f"{coords:,} coordinates: {result.decision.value}; cosine about {result.estimate:.3f}, "
+        f"within [{low:.3f}, {high:.3f}] at {result.confidence:.4g} confidence\n\n"
+        f"{table(lines)}\n\nwinner: {winner(result.ledger, rival)}"
+    )

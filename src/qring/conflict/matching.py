@@ -1,0 +1,197 @@
+"""Ties between coordinates: a client's private pairs, or groups of more than two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qring.errors import InputError
+
+__all__ = ["AffinePairs", "Groups", "Matching", "Pairs", "as_ties"]
+
+
+class Matching(Protocol):
+    """Disjoint pairs among ``coords`` coordinates."""
+
+    @property
+    def coords(self) -> int:
+        """Coordinates there are, tied or not."""
+
+    @property
+    def tied(self) -> int:
+        """Coordinates in some pair."""
+
+    def partner(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The coordinates they are paired with, or −1; shape of ``indices``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs in a list; ``partners`` has shape (d,), −1 where a coordinate is free.
+
+    They are int32 where that is enough: half the memory to read, and most of a sample's cost.
+    """
+
+    partners: NDArray[Any]
+    tied: int
+
+    @property
+    def coords(self) -> int:
+        """Coordinates there are, tied or not."""
+        return len(self.partners)
+
+    def partner(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The coordinates they are paired with, or −1."""
+        found: NDArray[Any] = self.partners.take(indices)
+        return found
+
+    @classmethod
+    def of(cls, pairs: ArrayLike, coords: int) -> Pairs:
+        """Read an integer array of shape (M, 2).
+
+        Raises:
+            InputError: another shape, indices out of range, or a coordinate in two pairs.
+        """
+        array = _integers(pairs, "a matching")
+        if array.ndim != 2 or array.shape[1] != 2 or not len(array):
+            raise InputError(f"pairs must have shape (M, 2) with M at least 1, not {array.shape}")
+        outside = array[(array < 0) | (array >= coords)]
+        if len(outside):
+            raise InputError(
+                f"a pair names coordinate {outside[0]}, but coordinates run from 0 to {coords - 1}"
+            )
+        seen = np.bincount(array.ravel(), minlength=coords)
+        if seen.max() > 1:
+            raise InputError(
+                f"coordinate {int(seen.argmax())} appears {int(seen.max())} times; pairs must not "
+                "overlap (larger ties are given as one group label a coordinate)"
+            )
+        kind = np.int32 if coords <= np.iinfo(np.int32).max else np.int64
+        partners = np.full(coords, -1, kind)
+        partners[array[:, 0]] = array[:, 1]
+        partners[array[:, 1]] = array[:, 0]
+        return cls(partners, 2 * len(array))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AffinePairs:
+    """A perfect matching by rule, of any size: (a·2t + b, a·(2t+1) + b) mod d, t = 0..d/2−1.
+
+    ``coords`` is even, ``multiplier`` a has no common divisor with it.
+    """
+
+    coords: int
+    multiplier: int = 1
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.coords < 2 or self.coords % 2 or self.coords > 3_000_000_000:
+            raise InputError(
+                f"a perfect matching by rule needs an even number of coordinates up to 3e9, "
+                f"not {self.coords}"
+            )
+        if math.gcd(self.multiplier, self.coords) != 1:
+            raise InputError(
+                f"multiplier {self.multiplier} shares a divisor with {self.coords} coordinates"
+            )
+
+    @property
+    def tied(self) -> int:
+        """All of them."""
+        return self.coords
+
+    def partner(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The coordinates they are paired with."""
+        d, inverse = self.coords, pow(self.multiplier, -1, self.coords)
+        places = (indices - self.offset % d) % d * inverse % d
+        back: NDArray[np.int64] = ((places ^ 1) * (self.multiplier % d) + self.offset % d) % d
+        return back
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Ties of two or more coordinates, in a list of members cut at ``starts``.
+
+    ``group`` has shape (d,) and holds each coordinate's group, −1 where it is free; group k is
+    ``members[starts[k]:starts[k+1]]``.
+    """
+
+    group: NDArray[np.int64]
+    members: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @property
+    def coords(self) -> int:
+        """Coordinates there are, tied or not."""
+        return len(self.group)
+
+    @property
+    def tied(self) -> int:
+        """Coordinates in some group."""
+        return len(self.members)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Members of each group."""
+        return np.diff(self.starts)
+
+    @classmethod
+    def of(cls, labels: ArrayLike) -> Groups:
+        """Read one integer label a coordinate, shape (d,): equal labels are tied, −1 is free.
+
+        Raises:
+            InputError: another shape, labels below −1, or no two coordinates tied.
+        """
+        array = _integers(labels, "group labels")
+        if array.ndim != 1 or not len(array):
+            raise InputError(f"group labels must have shape (d,), not {array.shape}")
+        if array.min() < -1:
+            raise InputError(f"group labels are -1 (free) or more, not {int(array.min())}")
+        order = np.argsort(array, kind="stable")
+        order = order[array[order] >= 0]
+        _, counts = np.unique(array[order], return_counts=True)
+        large = counts > 1  # a group of one is free
+        if not large.any():
+            raise InputError("no two coordinates share a label; nothing is tied")
+        members = order[np.repeat(large, counts)].astype(np.int64)
+        starts = np.concatenate([[0], np.cumsum(counts[large])]).astype(np.int64)
+        group = np.full(len(array), -1, np.int64)
+        group[members] = np.repeat(np.arange(int(large.sum())), counts[large])
+        return cls(group, members, starts)
+
+
+def as_ties(ties: ArrayLike | Matching | Groups, coords: int) -> Matching | Groups:
+    """Pairs from an (M, 2) array, groups from (d,) labels; checked against ``coords``.
+
+    Raises:
+        InputError: not integers, neither shape, or another number of coordinates.
+    """
+    read: Matching | Groups
+    if isinstance(ties, Pairs | AffinePairs | Groups):
+        read = ties
+    else:
+        array = np.asarray(ties)
+        read = Pairs.of(array, coords) if array.ndim == 2 else Groups.of(array)
+    if read.coords != coords:
+        raise InputError(
+            f"ties are given for {read.coords} coordinates, but there are {coords} signs"
+        )
+    if isinstance(read, Groups) and (read.sizes == 2).all():
+        return Pairs.of(read.members.reshape(-1, 2), coords)
+    return read
+
+
+def _integers(values: ArrayLike, what: str) -> NDArray[np.int64]:
+    try:
+        array: NDArray[Any] = np.asarray(values)
+    except ValueError:
+        raise InputError(
+            f"{what} must be an array of integers; its rows differ in length"
+        ) from None
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{what} must hold integers, not {array.dtype.name}")
+    return array.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Ways to read the angle between two workers' vectors, one strategy a file."""

@@ -1,0 +1,167 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from qring.cli.main import main
+from qring.conflict.gap_ip import gap_ip
+from qring.conflict.sketches import best_rival
+from qring.conflict.tie_audit import tie_audit
+from qring.theory import separations
+
+
+def run(capsys, *words):
+    status = main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def refused(capsys, *words):
+    try:
+        status = main([str(word) for word in words])
+    except SystemExit as stop:
+        status = stop.code
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.fixture
+def gradients(tmp_path):
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(20, 50)).astype(np.float32)
+    paths = tmp_path / "a.npy", tmp_path / "b.npy"
+    np.save(paths[0], u)
+    np.save(paths[1], -u + rng.normal(size=u.shape).astype(np.float32))
+    return paths
+
+
+@pytest.fixture
+def audit(tmp_path):
+    rng = np.random.default_rng(1)
+    paths = tmp_path / "signs.npy", tmp_path / "matching.npy"
+    np.save(paths[0], rng.choice(np.array([-1, 1], np.int8), 4096))
+    np.save(paths[1], rng.permutation(4096).reshape(-1, 2))
+    return paths
+
+
+TASK = ("--margin", 0.1, "--error", 0.01)
+ACCURACY = ("--epsilon", 0.1, "--delta", 0.05)
+STRATEGIES = ("ancilla_free", "kitaev", "sequential", "maximum_likelihood")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_gapip_answers_in_json(capsys, gradients, strategy):
+    status, out, _ = run(
+        capsys, "gapip", *gradients, *TASK, "--strategy", strategy, "--seed", 3, "--json"
+    )
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["decision"] == "conflicting"
+    assert answer["interval"][0] <= answer["estimate"] <= answer["interval"][1]
+    ancilla = strategy == "kitaev"
+    assert answer["qubits"] == answer["passes"] * (10 + ancilla)
+    assert answer["strategy"] == strategy
+    rival = best_rival(1000, 0.1, 0.01)
+    assert answer["rival"]["name"] == rival.name
+    assert answer["rival"]["bits"] == rival.bits
+    carriers = answer["totals"]["online_qubits"] + answer["totals"]["online_bits"]
+    assert answer["winner"] == ("quantum" if carriers < rival.bits else "classical")
+
+
+def test_gapip_repeats_with_the_seed_and_equals_the_verb(capsys, gradients):
+    words = ("gapip", *gradients, *TASK, "--seed", 5, "--json")
+    first, second = (json.loads(run(capsys, *words)[1]) for _ in range(2))
+    assert first == second
+    u, v = (np.load(path).ravel() for path in gradients)
+    result = gap_ip(u, v, margin=0.1, error=0.01, rng=np.random.default_rng(5))
+    assert first["links"] == result.ledger.rows()
+    assert first["estimate"] == result.estimate
+
+
+def test_gapip_names_the_winner_on_both_sides(capsys, gradients):
+    for margin, winner in ((0.3, "classical"), (0.02, "quantum")):
+        words = ("gapip", *gradients, "--margin", margin, "--error", 0.01)
+        assert json.loads(run(capsys, *words, "--json")[1])["winner"] == winner
+        _, out, _ = run(capsys, *words)
+        assert f"winner: {winner}" in out
+        assert "qubits" in out
+        assert "bits" in out
+
+
+def test_tieaudit_answers_in_json(capsys, audit):
+    status, out, _ = run(capsys, "tieaudit", *audit, *ACCURACY, "--seed", 2, "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["copies"] == 100
+    assert answer["qubits"] == 1200
+    assert answer["interval"][0] <= answer["fraction"] <= answer["interval"][1]
+    costs = separations.tie_costs(4096, 100)
+    assert answer["rival"]["bits"] == costs.classical_bits
+    assert answer["winner"] == "classical"
+    result = tie_audit(
+        *(np.load(path) for path in audit), epsilon=0.1, delta=0.05, rng=np.random.default_rng(2)
+    )
+    assert answer["fraction"] == result.fraction
+
+
+def test_tieaudit_takes_group_labels(capsys, audit):
+    np.save(audit[1], np.arange(4096) // 4)
+    _, out, _ = run(capsys, "tieaudit", *audit, *ACCURACY)
+    assert "of the ties conflict" in out
+    assert "winner:" in out
+
+
+def test_tieaudit_cautions_against_noise(capsys, audit):
+    _, out, _ = run(capsys, "tieaudit", *audit, *ACCURACY, "--noise", 0.01)
+    assert "caution: noise biases" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--margin", 0, "--error", 0.1), "margin lies"),
+        (("--margin", 1.5, "--error", 0.1), "margin lies"),
+        (("--margin", "nan", "--error", 0.1), "margin lies"),
+        (("--margin", 0.1, "--error", 0.7), "error lies"),
+        (("--margin", 0.1), "required: --error"),
+        ((*TASK, "--strategy", "telepathy"), "invalid choice"),
+        ((*TASK, "--seed", -1), "seed"),
+    ],
+)
+def test_gapip_refuses_bad_options_in_one_line(capsys, gradients, words, message):
+    assert message in refused(capsys, "gapip", *gradients, *words)
+
+
+def test_gapip_refuses_bad_vectors_in_one_line(capsys, gradients):
+    for values, message in (
+        (np.zeros(1000), "v is all zeros"),
+        (np.full(1000, math.nan), "v holds nan"),
+        (np.ones(5), "1000 coordinates and v has 5"),
+    ):
+        np.save(gradients[1], values)
+        assert message in refused(capsys, "gapip", *gradients, *TASK)
+    assert "no such file" in refused(capsys, "gapip", gradients[0], "nowhere.npy", *TASK)
+
+
+def test_tieaudit_refuses_bad_input_in_one_line(capsys, audit):
+    good = np.load(audit[1])
+    for matching, message in (
+        (good + 1, "names coordinate 4096"),
+        (np.concatenate([good, good[:1]]), "pairs must not overlap"),
+        (good.astype(float), "integers"),
+        (np.zeros((3, 3), int), "shape (M, 2)"),
+    ):
+        np.save(audit[1], matching)
+        assert message in refused(capsys, "tieaudit", *audit, *ACCURACY)
+    np.save(audit[1], good)
+    np.save(audit[0], np.zeros(4096))
+    assert "is zero" in refused(capsys, "tieaudit", *audit, *ACCURACY)
+    assert run(capsys, "tieaudit", *audit, *ACCURACY, "--zeros", "plus")[0] == 0
+    assert "epsilon lies" in refused(
+        capsys, "tieaudit", *audit, "--epsilon", 2, "--delta", 0.1, "--zeros", "plus"
+    )
