@@ -26,6 +26,7 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_links.py
 	$(BIN)/python benchmarks/bench_ghz.py
 	$(BIN)/python benchmarks/bench_conflict.py
+	$(BIN)/python benchmarks/bench_privacy.py
 	$(BIN)/python benchmarks/bench_allreduce.py
 
 clean:
@@ -44,5 +45,5 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
-	$(PIP) --editable '.[torch,data,files,conflict,codes,stim,qiskit,dev]'
+	$(PIP) --editable '.[torch,data,files,conflict,codes,secagg,stim,qiskit,dev]'
 	touch $@ $(VENV)/.ready-train

@@ -23,10 +23,13 @@ from qring.network.network import Network
 from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
 from qring.network.wiring import Announcement, Distribution
 from qring.schedule.ring import Direction
+from qring.security.secagg.method import SecAgg
+from qring.security.secagg.outcome import Aborted, OnDropout, SecAggAggregate, Stage
 
 __all__ = [
     "NOISELESS",
     "PERFECT_QUBITS",
+    "Aborted",
     "Aggregate",
     "Announcement",
     "BellDiagonal",
@@ -51,14 +54,18 @@ __all__ = [
     "Ledger",
     "MissingExtraError",
     "Network",
+    "OnDropout",
     "OutOfRange",
     "PeerError",
     "Phase",
     "QringError",
     "QubitNoise",
     "Repetition",
+    "SecAgg",
+    "SecAggAggregate",
     "Shots",
     "SignVote",
+    "Stage",
     "Superdense",
     "Tie",
     "Width",

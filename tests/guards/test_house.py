@@ -25,8 +25,10 @@ def python(code):
 
 
 def test_importing_qring_brings_in_numpy_and_nothing_else():
-    heavy = "torch stim qiskit qutip scipy sklearn mlxtend safetensors ml_dtypes matplotlib"
-    code = f"import sys, qring; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    heavy = (
+        "torch stim qiskit qutip scipy sklearn mlxtend safetensors ml_dtypes matplotlib cryptography"
+    ).split()
+    code = f"import sys, qring; print([m for m in {heavy!r} if m in sys.modules])"
     assert python(code).stdout.strip() == "[]"
 
 
@@ -37,7 +39,7 @@ import sys, importlib
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {{"torch", "stim", "qiskit", "scipy", "sklearn", "mlxtend",
-                                   "safetensors", "ml_dtypes"}}:
+                                   "safetensors", "ml_dtypes", "cryptography"}}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 for name in {CORE!r} + ["qring.training.settings", "qring.training.launch"]:

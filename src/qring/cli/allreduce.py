@@ -31,6 +31,8 @@ from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import BellDiagonal, QubitNoise
 from qring.network.wiring import Announcement, Distribution
+from qring.security.secagg.method import SecAgg
+from qring.security.secagg.outcome import Aborted, OnDropout, Stage
 from qring.theory.resources import RingResources
 
 __all__ = ["add_to"]
@@ -56,7 +58,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help=".npy, .safetensors or .pt state dict")
-    add("--protocol", choices=["superdense", "classical", "ghz"], default="superdense",
+    add("--protocol", choices=["superdense", "classical", "ghz", "secagg"], default="superdense",
         help="what carries the sum (default: superdense)")  # fmt: skip
     add("--readout", choices=list(_READOUTS), default="digits",
         help="ghz: how sums are read from the copies (default: digits)")  # fmt: skip
@@ -69,6 +71,12 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--distribute", choices=[kind.value for kind in Distribution], default="star",
         help="ghz: where copies come from (default: star)")  # fmt: skip
     add("--checksum", action="store_true", help="ghz: find wrong sums and read them again")
+    add("--threshold", type=int, metavar="T",
+        help="secagg: workers needed at every stage (default: more than half)")  # fmt: skip
+    add("--on-dropout", choices=[kind.value for kind in OnDropout], default="recover",
+        help="secagg: recover the masks of lost workers, or abort (default: recover)")  # fmt: skip
+    add("--drop", action="append", default=[], metavar="WORKER:STAGE",
+        help="secagg: simulate a worker lost at share, mask or unmask")  # fmt: skip
     add("--word-bits", type=int, metavar="B", help="send words of B bits plus carry")
     add("--clip", type=float, metavar="C", help="clip to [-C, C]; the range of the words")
     add("--noise", default="0", help="error probability of a pair, or of its errors X,Y,Z")
@@ -96,6 +104,9 @@ def _run(arguments: argparse.Namespace) -> int:
         rng=np.random.default_rng(arguments.seed),
         progress=progress_line("rounds"),
     )
+    if isinstance(result, Aborted):
+        print(_aborted(result, arguments))
+        return 1
     if arguments.out is not None:
         write_gradient(arguments.out, result.sum, layout)
     for caveat in result.caveats:
@@ -106,13 +117,29 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _dropout(text: str) -> tuple[int, Stage]:
+    worker, _, stage = text.partition(":")
+    try:
+        return int(worker), Stage(stage)
+    except ValueError:
+        names = ", ".join(stage.value for stage in Stage)
+        raise InputError(f"--drop {text!r} is not WORKER:STAGE, with a stage of {names}") from None
+
+
 def _method(encoding: _Encoding, arguments: argparse.Namespace) -> Method:
     if arguments.protocol == "superdense":
         return Superdense(encoding=encoding)
     if arguments.protocol == "classical":
         return Classical(encoding=encoding)
     if isinstance(encoding, FloatBits):
-        raise InputError("phases carry words, not float bits: give --word-bits")
+        raise InputError(f"{arguments.protocol} carries words, not float bits: give --word-bits")
+    if arguments.protocol == "secagg":
+        return SecAgg(
+            encoding=encoding,
+            threshold=arguments.threshold,
+            on_dropout=OnDropout(arguments.on_dropout),
+            dropouts=dict(map(_dropout, arguments.drop)),
+        )
     return Ghz(
         encoding=encoding,
         readout=_READOUTS[arguments.readout](arguments.failure),
@@ -148,6 +175,24 @@ def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> _Encoding:
         file=sys.stderr,
     )
     return fixed
+
+
+def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
+    if not arguments.json:
+        return str(result)
+    return json.dumps(
+        {
+            "protocol": arguments.protocol,
+            "workers": result.workers,
+            "aborted": result.reason.value,
+            "stage": result.stage.value,
+            "present": list(result.present),
+            "threshold": result.threshold,
+            "rounds": result.ledger.rounds,
+            "links": result.ledger.rows(),
+            "totals": result.ledger.totals._asdict(),
+        }
+    )
 
 
 def _as_json(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespace) -> str:

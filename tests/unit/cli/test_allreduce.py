@@ -186,6 +186,38 @@ def test_bad_ghz_options_end_in_one_line(capsys, files, words, message):
     assert message in refused(capsys, "allreduce", *files, "--protocol", "ghz", *words)
 
 
+def test_secagg_sums_equal_those_of_words_on_the_ring(capsys, files):
+    pytest.importorskip("cryptography")
+    words = ["--word-bits", 12, "--clip", 1, "--json"]
+    ring = json.loads(run(capsys, "allreduce", *files, *words)[1])
+    answer = json.loads(run(capsys, "allreduce", *files, *words, "--protocol", "secagg")[1])
+    assert answer["result_hash"] == ring["result_hash"]
+    assert answer["totals"]["online_qubits"] == 0
+
+
+def test_a_lost_worker_is_recovered_from_or_ends_the_run_as_chosen(capsys, files):
+    pytest.importorskip("cryptography")
+    words = ["allreduce", *files, "--word-bits", 12, "--clip", 1, "--protocol", "secagg",
+             "--drop", "2:mask", "--threshold", 3]  # fmt: skip
+    three = [path for path in files if not path.endswith("worker2.npy")]
+    expected = json.loads(run(capsys, "allreduce", *three, "--word-bits", 12, "--clip", 1,
+                              "--json")[1])  # fmt: skip
+    assert json.loads(run(capsys, *words, "--json")[1])["result_hash"] == expected["result_hash"]
+    status, out, _ = run(capsys, *words, "--on-dropout", "abort")
+    assert status == 1
+    assert out.startswith("aborted at the stage")
+    status, out, _ = run(capsys, *words, "--on-dropout", "abort", "--json")
+    assert status == 1
+    assert json.loads(out)["present"] == [0, 1, 3]
+
+
+@pytest.mark.parametrize("drop", ["2", "x:mask", "2:lunch", "9:mask"])
+def test_impossible_dropouts_end_in_one_line(capsys, files, drop):
+    pytest.importorskip("cryptography")
+    words = ["--word-bits", 8, "--clip", 1, "--protocol", "secagg", "--drop", drop]
+    refused(capsys, "allreduce", *files, *words)
+
+
 def test_one_worker_cannot_share_a_ghz_state(capsys, files):
     line = refused(capsys, "allreduce", files[0], "--protocol", "ghz", "--word-bits", 8)
     assert "at least 2 workers" in line

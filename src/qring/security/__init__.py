@@ -1,0 +1,1 @@
+"""Who learns what: protocols that sum without showing the summands."""

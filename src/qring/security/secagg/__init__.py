@@ -1,0 +1,1 @@
+"""Classical secure aggregation: pairwise masks that cancel, shares that survive dropouts."""

@@ -1,0 +1,289 @@
+"""Secure aggregation with all workers in one process, as a method of the all-reduce verb.
+
+Source: Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning
+(CCS 2017).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.collectives.aggregate import Progress
+from qring.encoding.values import BitBudget, WordEncoding
+from qring.errors import InputError
+from qring.ledger import Ledger, Meter
+from qring.network.network import Network
+from qring.security.secagg import shamir, steps
+from qring.security.secagg.agreement import KEY_BYTES, require_cryptography
+from qring.security.secagg.masks import Words, word_type
+from qring.security.secagg.outcome import (
+    Aborted,
+    OnDropout,
+    Reason,
+    Reveal,
+    SecAggAggregate,
+    Stage,
+    Transcript,
+)
+from qring.security.secagg.star import Star
+
+__all__ = ["SecAgg", "Terms"]
+
+_FEWEST = 3  # the sum of two tells each of them the other's gradient
+_ENCODED_AT_ONCE = 1 << 16  # temporaries stay in the processor's cache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecAgg:
+    """Sum words under masks that cancel: nobody sees less than a sum of ``threshold`` gradients.
+
+    Security is computational and against honest-but-curious nodes: the server and fewer than
+    ``threshold`` workers in all, itself included, learn the sum and who is in it, if everybody
+    keeps to the protocol. A server that lies about who dropped out is outside the model. Sums
+    still leak what sums leak.
+
+    Args:
+        encoding: what becomes words; sums are formed mod 2^B, wide enough to be exact.
+        threshold: workers needed at every stage, 3..n; more than half unless said otherwise.
+        on_dropout: whether the masks of lost workers are recovered, or the run aborts.
+        server: the worker through which all messages pass.
+        dropouts: a scenario to simulate: the stage at which a worker falls silent. Before
+            ``MASK`` or at it, its gradient is not in the sum; at ``UNMASK`` it is.
+        source: gives the bytes that keys, seeds and shares are drawn from. Leave it, but in tests:
+            ``rng`` plays no part.
+    """
+
+    encoding: WordEncoding
+    threshold: int | None = None
+    on_dropout: OnDropout = OnDropout.RECOVER
+    server: int = 0
+    dropouts: Mapping[int, Stage] = field(default_factory=dict)
+    source: steps.Source = field(default=os.urandom, repr=False)
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.encoding, "word_bits"):
+            raise InputError(
+                f"masks cover words, not {type(self.encoding).__name__}: use FixedPoint or Integers"
+            )
+
+    def run(
+        self,
+        gradients: NDArray[Any],
+        network: Network,
+        rng: np.random.Generator | None,
+        progress: Progress,
+    ) -> SecAggAggregate | Aborted:
+        """Sum ``gradients`` of shape (workers, coords). Classical links: no noise acts.
+
+        Raises:
+            InputError: values, threshold, server or dropouts that cannot be.
+            BudgetError: words too small for the values, or sums too wide.
+            MissingExtraError: the package ``cryptography`` is not installed.
+        """
+        terms = self.terms(len(gradients))
+        for worker in self.dropouts:
+            if not 0 <= worker < terms.workers:
+                raise InputError(
+                    f"worker {worker} cannot drop out: workers are 0..{terms.workers - 1}"
+                )
+        self.encoding.check(gradients)
+        return _Run(self, terms, gradients, progress).outcome()
+
+    def terms(self, workers: int) -> Terms:
+        """What ``workers`` workers must agree on beforehand.
+
+        Raises:
+            InputError: too few workers, or a threshold or server that does not fit them.
+            BudgetError: sums too wide.
+            MissingExtraError: the package ``cryptography`` is not installed.
+        """
+        require_cryptography()
+        if workers < _FEWEST:
+            raise InputError(
+                f"secure aggregation needs at least {_FEWEST} workers, not {workers}: a sum of "
+                "two tells each the other's gradient; use another method"
+            )
+        threshold = self.threshold
+        if threshold is None:
+            threshold = max(_FEWEST, workers // 2 + 1)
+        if not _FEWEST <= threshold <= workers:
+            raise InputError(
+                f"a threshold of {threshold} cannot be: {workers} workers allow "
+                f"{_FEWEST}..{workers}; about {max(_FEWEST, 2 * workers // 3 + 1)} is usual"
+            )
+        if not 0 <= self.server < workers:
+            raise InputError(f"server {self.server} is not one of the workers 0..{workers - 1}")
+        return Terms(
+            workers=workers,
+            threshold=threshold,
+            sum_bits=BitBudget.of(self.encoding.word_bits, workers).sum_bits,
+            server=self.server,
+            on_dropout=self.on_dropout,
+        )
+
+    def words(self, gradient: NDArray[Any], sum_bits: int) -> Words:
+        """One worker's words, shape (coords,), in the type that masks are drawn in.
+
+        ``gradient`` has passed the encoding's check.
+        """
+        words = np.empty(len(gradient), word_type(sum_bits))
+        for start in range(0, len(gradient), _ENCODED_AT_ONCE):
+            block = slice(start, start + _ENCODED_AT_ONCE)
+            words[block] = self.encoding.encode(gradient[None, block])[0][0]
+        return words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What all workers agreed on, with B as ``sum_bits``."""
+
+    workers: int
+    threshold: int
+    sum_bits: int
+    server: int
+    on_dropout: OnDropout
+
+    def judge(self, present: Collection[int]) -> Reason | None:
+        """Whether a run must end, now that only ``present`` are left, and why."""
+        if self.server not in present:
+            return Reason.SERVER_LOST
+        if self.on_dropout is OnDropout.ABORT and len(present) < self.workers:
+            return Reason.DROPOUT
+        return Reason.TOO_FEW if len(present) < self.threshold else None
+
+    def aborted(
+        self, reason: Reason, stage: Stage, present: Collection[int], coords: int, ledger: Ledger
+    ) -> Aborted:
+        """The outcome of a run that ended at ``stage``."""
+        return Aborted(
+            sums=np.empty((0, coords)),
+            ledger=ledger,
+            reason=reason,
+            stage=stage,
+            present=tuple(present),
+            workers=self.workers,
+            threshold=self.threshold,
+        )
+
+    def accepted(
+        self,
+        encoding: WordEncoding,
+        total: Words,
+        ledger: Ledger,
+        present: Mapping[Stage, tuple[int, ...]],
+        revealed: Mapping[int, Reveal],
+    ) -> SecAggAggregate:
+        """The outcome of a run that found ``total``, shape (coords,)."""
+        contributors, holders = present[Stage.MASK], present[Stage.UNMASK]
+        decoded = encoding.decode(total.astype(np.uint64), len(contributors))
+        return SecAggAggregate(
+            sums=np.broadcast_to(decoded, (len(holders), len(decoded))),
+            ledger=ledger,
+            caveats=self._caveats(contributors),
+            contributors=contributors,
+            holders=holders,
+            transcript=Transcript(present=present, revealed=revealed),
+        )
+
+    def _caveats(self, contributors: tuple[int, ...]) -> tuple[str, ...]:
+        found = [
+            "honest-but-curious: a server that lies about who dropped out, or any "
+            f"{self.threshold} workers that pool their shares, could read single gradients"
+        ]
+        lost = sorted(set(range(self.workers)) - set(contributors))
+        if lost:
+            names = ", ".join(map(str, lost))
+            found.append(f"dropped out and not in the sum: worker {names}")
+        return tuple(found)
+
+
+class _Run:
+    """One sum under way, all roles in turn; each step sees what its role would."""
+
+    def __init__(
+        self, method: SecAgg, terms: Terms, gradients: NDArray[Any], progress: Progress
+    ) -> None:
+        self._method, self._terms = method, terms
+        self._gradients, self._progress = gradients, progress
+        self._meter = Meter()
+        self._star = Star(terms.workers, method.server, self._meter)
+        self._present: dict[Stage, tuple[int, ...]] = {}
+
+    def outcome(self) -> SecAggAggregate | Aborted:
+        method, terms = self._method, self._terms
+        threshold = terms.threshold
+
+        agreed: dict[bytes, bytes] = {}  # both ends are here: a pair's key is worked out once
+        secrets = {w: steps.draw(w, method.source, agreed) for w in self._left(Stage.ADVERTISE)}
+        roster = {w: steps.advertise(own) for w, own in secrets.items()}
+        others_keys = 2 * KEY_BYTES * 8 * (len(roster) - 1)
+        if ended := self._pass(Stage.ADVERTISE, 2 * KEY_BYTES * 8, others_keys):
+            return ended
+
+        sharings = {
+            w: steps.share(secrets[w], roster, threshold, method.source)
+            for w in self._left(Stage.SHARE)
+        }
+        to_all = steps.SEALED_BYTES * 8 * (len(roster) - 1)
+        from_all = steps.SEALED_BYTES * 8 * (len(sharings) - 1)
+        if ended := self._pass(Stage.SHARE, to_all, from_all):
+            return ended
+
+        coords = self._gradients.shape[1]
+        total = np.zeros(coords, word_type(terms.sum_bits))
+        if terms.judge(self._left(Stage.MASK)) is not Reason.SERVER_LOST:
+            for w in self._left(Stage.MASK):
+                words = method.words(self._gradients[w], terms.sum_bits)
+                total += steps.mask(secrets[w], roster, list(sharings), words, terms.sum_bits)
+        if ended := self._pass(Stage.MASK, coords * terms.sum_bits, 0):
+            return ended
+
+        contributors = self._present[Stage.MASK]
+        reveals = {
+            w: steps.unmask(
+                secrets[w],
+                sharings[w],
+                {owner: sent.sealed[w] for owner, sent in sharings.items() if owner != w},
+                contributors,
+                threshold,
+            )
+            for w in self._left(Stage.UNMASK)
+        }
+        revealed = shamir.SHARE_BYTES * 8 * len(sharings)
+        if ended := self._pass(Stage.UNMASK, revealed, coords * terms.sum_bits):
+            return ended
+        steps.recover(total, roster, contributors, reveals, threshold, terms.sum_bits)
+        return terms.accepted(method.encoding, total, self._meter.ledger(), self._present, reveals)
+
+    def _left(self, stage: Stage) -> tuple[int, ...]:
+        """Who has not fallen silent by the end of ``stage``."""
+        order = list(Stage)
+        return tuple(
+            worker
+            for worker in range(self._terms.workers)
+            if worker not in self._method.dropouts
+            or order.index(self._method.dropouts[worker]) > order.index(stage)
+        )
+
+    def _pass(self, stage: Stage, up_bits: int, down_bits: int) -> Aborted | None:
+        """Send what a stage sends up; then, unless the run must end, what it sends down."""
+        present = self._present[stage] = self._left(stage)
+        reason = self._terms.judge(present)
+        if reason is not Reason.SERVER_LOST:
+            for worker in present:
+                self._star.up(worker, stage, up_bits)
+            self._star.end_round(stage)
+            for worker in present:
+                self._star.down(worker, stage, 0 if reason else down_bits)
+            self._star.end_round(stage)
+        self._progress(list(Stage).index(stage) + 1, len(Stage))
+        if reason is None:
+            return None
+        coords = self._gradients.shape[1]
+        return self._terms.aborted(reason, stage, present, coords, self._meter.ledger())

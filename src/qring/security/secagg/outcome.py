@@ -1,0 +1,111 @@
+"""How a secure aggregation ends: with a sum, or aborted, with the evidence either way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from qring.collectives.aggregate import Aggregate
+from qring.errors import InputError
+
+__all__ = ["Aborted", "OnDropout", "Reason", "Reveal", "SecAggAggregate", "Stage", "Transcript"]
+
+
+class Stage(Enum):
+    """The four messages of a worker, in order. Who drops out *at* a stage sent all before it."""
+
+    ADVERTISE = "advertise"
+    SHARE = "share"
+    MASK = "mask"
+    UNMASK = "unmask"
+
+
+class OnDropout(Enum):
+    """What a lost worker means: its masks are recovered, or the run ends without a sum."""
+
+    RECOVER = "recover"
+    ABORT = "abort"
+
+
+class Reason(Enum):
+    """Why a run ended without a sum."""
+
+    TOO_FEW = "fewer workers than the threshold are left"
+    DROPOUT = "a worker dropped out and on_dropout is abort"
+    SERVER_LOST = "the server dropped out"
+
+
+class Reveal(NamedTuple):
+    """What one worker shows the server in the end: its shares of others' secrets, by owner.
+
+    ``seeds`` are shares of self-masks, of workers whose masked words arrived; ``keys`` are shares
+    of mask keys, of workers lost before. No owner is in both.
+    """
+
+    seeds: Mapping[int, int]
+    keys: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """Who took part, stage by stage, and every share that was revealed to the server, by holder."""
+
+    present: Mapping[Stage, tuple[int, ...]]
+    revealed: Mapping[int, Reveal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SecAggAggregate(Aggregate):
+    """The sum over ``contributors``, in the hands of ``holders``.
+
+    ``sums`` has a row a holder, in their order: all workers, but for those that dropped out.
+    """
+
+    contributors: tuple[int, ...]
+    holders: tuple[int, ...]
+    transcript: Transcript
+
+    @property
+    def mean(self) -> NDArray[Any]:
+        """The sum over the number of contributors, shape (coords,)."""
+        total: NDArray[Any] = self.sum / self.sum.dtype.type(len(self.contributors))
+        return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Aborted(Aggregate):
+    """A run that ended without a sum: nobody learned anything. ``sums`` has no rows.
+
+    ``stage`` is where it ended, ``present`` who was still there, of ``workers`` workers of which
+    ``threshold`` are needed. The ledger holds what had been sent by then.
+    """
+
+    reason: Reason
+    stage: Stage
+    present: tuple[int, ...]
+    workers: int
+    threshold: int
+
+    def __str__(self) -> str:
+        return (
+            f"aborted at the stage '{self.stage.value}': {self.reason.value} "
+            f"({len(self.present)} of {self.workers} present, threshold {self.threshold})"
+        )
+
+    @property
+    def agreed(self) -> bool:
+        """False: there is nothing to agree on."""
+        return False
+
+    @property
+    def sum(self) -> NDArray[Any]:
+        """Refused.
+
+        Raises:
+            InputError: always; there is no sum.
+        """
+        raise InputError(f"{self}; there is no sum: ask isinstance(result, Aborted) first")

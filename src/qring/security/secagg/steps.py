@@ -1,0 +1,214 @@
+"""The steps of secure aggregation, each a function of what one role holds and has received.
+
+A worker draws its secrets and goes through ``advertise``, ``share``, ``mask`` and ``unmask``; the
+server can ``recover`` the sum from what arrives. Who carries the messages is another's business.
+
+Source: Bonawitz et al., Practical secure aggregation for privacy-preserving machine learning
+(CCS 2017), figure 4 without the steps against active adversaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from qring.errors import InputError
+from qring.security.secagg import shamir
+from qring.security.secagg.agreement import KEY_BYTES, TAG_BYTES, KeyPair, open_sealed, seal
+from qring.security.secagg.masks import Words, add_masks
+from qring.security.secagg.outcome import Reveal
+
+__all__ = [
+    "SEALED_BYTES",
+    "PublicKeys",
+    "Secrets",
+    "Shares",
+    "Sharing",
+    "Source",
+    "advertise",
+    "draw",
+    "mask",
+    "recover",
+    "share",
+    "unmask",
+]
+
+SEALED_BYTES = 2 * shamir.SHARE_BYTES + TAG_BYTES
+"""Bytes of a sealed pair of shares."""
+
+Source = Callable[[int], bytes]
+"""Gives as many random bytes as asked for; ``os.urandom`` is one."""
+
+_CHANNEL, _MASK = b"qring secagg channel", b"qring secagg mask"
+
+
+class PublicKeys(NamedTuple):
+    """What a worker advertises: 32 bytes for the channel of shares, 32 for masks."""
+
+    channel: bytes
+    mask: bytes
+
+
+class Shares(NamedTuple):
+    """One holder's shares of one owner's self-mask seed and private mask key."""
+
+    seed: int
+    key: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Secrets:
+    """What a worker keeps to itself for one sum, and never uses again."""
+
+    worker: int
+    channel: KeyPair
+    mask: KeyPair
+    seed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Sharing:
+    """What :func:`share` leaves: its own share and channel keys to keep, messages to send."""
+
+    own: Shares
+    channels: Mapping[int, bytes]
+    sealed: Mapping[int, bytes]
+
+
+def draw(worker: int, source: Source, agreed: dict[bytes, bytes] | None = None) -> Secrets:
+    """Draw fresh secrets. Those of one sum must not serve another.
+
+    ``agreed`` is for one process that plays all workers; see :class:`KeyPair`.
+    """
+    return Secrets(
+        worker=worker,
+        channel=KeyPair(source(KEY_BYTES), agreed),
+        mask=KeyPair(source(KEY_BYTES), agreed),
+        seed=source(KEY_BYTES),
+    )
+
+
+def advertise(secrets: Secrets) -> PublicKeys:
+    """Return the public keys."""
+    return PublicKeys(secrets.channel.public, secrets.mask.public)
+
+
+def share(
+    secrets: Secrets, roster: Mapping[int, PublicKeys], threshold: int, source: Source
+) -> Sharing:
+    """Share the seed and the mask key among all of ``roster``, sealed for each holder.
+
+    Raises:
+        InputError: too few on the roster, or a key that occurs twice.
+    """
+    if len(roster) < threshold:
+        raise InputError(f"{len(roster)} on the roster, but the threshold is {threshold}")
+    if len({key for keys in roster.values() for key in keys}) < 2 * len(roster):
+        raise InputError("two workers advertised the same key: run again with fresh keys")
+    points = [holder + 1 for holder in roster]
+    seeds = shamir.split(int.from_bytes(secrets.seed, "big"), threshold, points, source)
+    keys = shamir.split(int.from_bytes(secrets.mask.private, "big"), threshold, points, source)
+    channels, sealed = {}, {}
+    for holder, public in roster.items():
+        if holder != secrets.worker:
+            key = secrets.channel.agree(public.channel, _CHANNEL)
+            plain = _pack(Shares(seeds[holder + 1], keys[holder + 1]))
+            channels[holder] = key
+            sealed[holder] = seal(key, secrets.worker, holder, plain)
+    own = Shares(seeds[secrets.worker + 1], keys[secrets.worker + 1])
+    return Sharing(own=own, channels=channels, sealed=sealed)
+
+
+def mask(
+    secrets: Secrets,
+    roster: Mapping[int, PublicKeys],
+    sharers: Collection[int],
+    words: Words,
+    sum_bits: int,
+) -> Words:
+    """Mask ``words`` in place mod 2^B, for the worker itself and against every other sharer."""
+    me = secrets.worker
+    added: list[bytes] = [secrets.seed]
+    subtracted: list[bytes] = []
+    for other in sharers:
+        if other != me:
+            key = secrets.mask.agree(roster[other].mask, _MASK)
+            (added if me < other else subtracted).append(key)
+    add_masks(words, added, subtracted, sum_bits)
+    return words
+
+
+def unmask(
+    secrets: Secrets,
+    sharing: Sharing,
+    sealed: Mapping[int, bytes],
+    contributors: Collection[int],
+    threshold: int,
+) -> Reveal:
+    """Reveal seed shares of ``contributors`` and key shares of the sharers that were lost.
+
+    ``sealed`` holds the message of every other sharer. Once only: to answer two different sets
+    of contributors would show the server both shares of somebody.
+
+    Raises:
+        InputError: contributors that are too few, or that never shared.
+        PeerError: a share was changed on its way.
+    """
+    me = secrets.worker
+    held = {me: sharing.own}
+    for owner, message in sealed.items():
+        held[owner] = _unpack(open_sealed(sharing.channels[owner], owner, me, message))
+    if len(contributors) < threshold or not held.keys() >= set(contributors):
+        raise InputError(
+            f"cannot unmask {len(contributors)} contributors of {len(held)} sharers at "
+            f"threshold {threshold}: the server asked for what it must not have"
+        )
+    return Reveal(
+        seeds={owner: held[owner].seed for owner in held if owner in contributors},
+        keys={owner: held[owner].key for owner in held if owner not in contributors},
+    )
+
+
+def recover(
+    total: Words,
+    roster: Mapping[int, PublicKeys],
+    contributors: Collection[int],
+    reveals: Mapping[int, Reveal],
+    threshold: int,
+    sum_bits: int,
+) -> Words:
+    """Take off ``total``, in place, every mask that does not cancel; what is left is the sum.
+
+    ``total`` is the sum of the contributors' masked words, ``reveals`` at least ``threshold``
+    workers' answers, by holder.
+
+    Raises:
+        InputError: too few answers.
+    """
+    if len(reveals) < threshold:
+        raise InputError(f"{len(reveals)} answers cannot unmask at threshold {threshold}")
+    holders = sorted(reveals)[:threshold]
+    first = reveals[holders[0]]
+    added: list[bytes] = []
+    subtracted: list[bytes] = []
+    for owner in first.seeds:
+        seed = shamir.combine({holder + 1: reveals[holder].seeds[owner] for holder in holders})
+        subtracted.append(seed.to_bytes(KEY_BYTES, "big"))
+    for lost in first.keys:
+        private = shamir.combine({holder + 1: reveals[holder].keys[lost] for holder in holders})
+        pair = KeyPair(private.to_bytes(KEY_BYTES, "big"))
+        for other in contributors:  # what `other` put in against the lost one goes out
+            key = pair.agree(roster[other].mask, _MASK)
+            (added if lost < other else subtracted).append(key)
+    add_masks(total, added, subtracted, sum_bits)
+    return total
+
+
+def _pack(shares: Shares) -> bytes:
+    return b"".join(part.to_bytes(shamir.SHARE_BYTES, "big") for part in shares)
+
+
+def _unpack(plain: bytes) -> Shares:
+    half = shamir.SHARE_BYTES
+    return Shares(int.from_bytes(plain[:half], "big"), int.from_bytes(plain[half:], "big"))
