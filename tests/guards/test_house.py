@@ -25,9 +25,8 @@ def python(code):
 
 
 def test_importing_qring_brings_in_numpy_and_nothing_else():
-    heavy = (
-        "torch stim qiskit qutip scipy sklearn mlxtend safetensors ml_dtypes matplotlib cryptography"
-    ).split()
+    heavy = ["torch", "stim", "qiskit", "qutip", "scipy", "sklearn", "mlxtend", "safetensors"]
+    heavy += ["ml_dtypes", "matplotlib", "cryptography", "ldpc"]
     code = f"import sys, qring; print([m for m in {heavy!r} if m in sys.modules])"
     assert python(code).stdout.strip() == "[]"
 
@@ -96,12 +95,22 @@ def test_all_names_every_public_definition(name):
 
 
 def test_qring_exports_exactly_what_it_says():
+    for name in qring.__all__:
+        assert (
+            getattr(qring, name).__name__ == name
+            if isinstance(getattr(qring, name), type)
+            else getattr(qring, name) is not None
+        )
     public = {
         name
         for name, value in vars(qring).items()
-        if not name.startswith("_") and type(value).__name__ != "module"
+        if not name.startswith("_")
+        and getattr(value, "__module__", "qring").startswith("qring")
+        and type(value).__name__ != "module"
     }
-    assert public == set(qring.__all__)
+    assert public == set(qring.__all__) | {"TYPE_CHECKING"}
+    with pytest.raises(AttributeError):
+        qring.nothing  # noqa: B018
 
 
 def test_every_package_says_what_it_is_for():
