@@ -13,6 +13,16 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_collection_modifyitems(config, items):
+    """With --sample, of the slow tests that have no short form run every fourth."""
+    if not config.getoption("--sample"):
+        return
+    whole = [i for i in items if i.get_closest_marker("slow") and "sweep" not in i.fixturenames]
+    dropped = [item for k, item in enumerate(whole) if k % 4]
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = [item for item in items if item not in dropped]
+
+
 @pytest.fixture
 def sweep(request):
     """Choose how long a slow sweep is: ``sweep(full, sample=short)``."""

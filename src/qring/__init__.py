@@ -7,27 +7,26 @@ do, cost and leak.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qring.collectives.aggregate import Aggregate
-from qring.collectives.all_reduce import all_reduce
-from qring.collectives.ring import Classical, Superdense
-from qring.encoding.formats import Width
-from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
-from qring.errors import BudgetError, InputError, MissingExtraError, PeerError, QringError
-from qring.ledger import Carrier, Entry, Ledger, Phase
-from qring.network.links import Faults
-from qring.network.network import Network
-from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
-from qring.schedule.ring import Direction
-
 if TYPE_CHECKING:
+    from qring.collectives.aggregate import Aggregate
+    from qring.collectives.all_reduce import all_reduce
     from qring.collectives.ghz.checksum import Checksum
     from qring.collectives.ghz.coded import CodedDigits
     from qring.collectives.ghz.digits import Digits, Repetition
     from qring.collectives.ghz.kitaev import Kitaev
     from qring.collectives.ghz.method import Ghz, GhzAggregate
     from qring.collectives.ghz.shots import Shots
+    from qring.collectives.ring import Classical, Superdense
+    from qring.encoding.formats import Width
     from qring.encoding.signs import SignVote, Tie
+    from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
+    from qring.errors import BudgetError, InputError, MissingExtraError, PeerError, QringError
+    from qring.ledger import Carrier, Entry, Ledger, Phase
+    from qring.network.links import Faults
+    from qring.network.network import Network
+    from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
     from qring.network.wiring import Announcement, Distribution
+    from qring.schedule.ring import Direction
     from qring.security.secagg.method import SecAgg
     from qring.security.secagg.outcome import Aborted, OnDropout, SecAggAggregate, Stage
 
@@ -79,7 +78,9 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_LATER = {
+_HOMES = {
+    "Aggregate": "qring.collectives.aggregate",
+    "all_reduce": "qring.collectives.all_reduce",
     "Checksum": "qring.collectives.ghz.checksum",
     "CodedDigits": "qring.collectives.ghz.coded",
     "Digits": "qring.collectives.ghz.digits",
@@ -88,21 +89,49 @@ _LATER = {
     "Ghz": "qring.collectives.ghz.method",
     "GhzAggregate": "qring.collectives.ghz.method",
     "Shots": "qring.collectives.ghz.shots",
+    "Classical": "qring.collectives.ring",
+    "Superdense": "qring.collectives.ring",
+    "Width": "qring.encoding.formats",
     "SignVote": "qring.encoding.signs",
     "Tie": "qring.encoding.signs",
+    "BitBudget": "qring.encoding.values",
+    "FixedPoint": "qring.encoding.values",
+    "FloatBits": "qring.encoding.values",
+    "Integers": "qring.encoding.values",
+    "OutOfRange": "qring.encoding.values",
+    "BudgetError": "qring.errors",
+    "InputError": "qring.errors",
+    "MissingExtraError": "qring.errors",
+    "PeerError": "qring.errors",
+    "QringError": "qring.errors",
+    "Carrier": "qring.ledger",
+    "Entry": "qring.ledger",
+    "Ledger": "qring.ledger",
+    "Phase": "qring.ledger",
+    "Faults": "qring.network.links",
+    "Network": "qring.network.network",
+    "BellDiagonal": "qring.network.noise",
+    "NOISELESS": "qring.network.noise",
+    "PERFECT_QUBITS": "qring.network.noise",
+    "QubitNoise": "qring.network.noise",
     "Announcement": "qring.network.wiring",
     "Distribution": "qring.network.wiring",
+    "Direction": "qring.schedule.ring",
     "SecAgg": "qring.security.secagg.method",
     "Aborted": "qring.security.secagg.outcome",
     "OnDropout": "qring.security.secagg.outcome",
     "SecAggAggregate": "qring.security.secagg.outcome",
     "Stage": "qring.security.secagg.outcome",
 }
-"""Names whose modules are imported at their first use, so that ``import qring`` stays fast."""
+"""Where each public name lives. Modules are imported at their first use: importing is fast."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is that of the name asked for
-    if name not in _LATER:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _HOMES.keys())

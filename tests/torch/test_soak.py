@@ -92,9 +92,9 @@ def test_a_few_seconds_of_random_collectives(transport):
 @pytest.mark.slow
 @pytest.mark.timeout(700)
 @pytest.mark.parametrize("transport", ["memory", "tcp"])
-def test_five_minutes_of_random_collectives(transport):
+def test_five_minutes_of_random_collectives(transport, sweep):
     options = qt.Options(transport=transport)
-    _check(run(3, _soak, 300.0, 2, options=options, limit_s=400))
+    _check(run(3, _soak, sweep(300.0, sample=10.0), 2, options=options, limit_s=400))
 
 
 def _check(found: list[list[object]]) -> None:

@@ -50,19 +50,12 @@ def coin_flips(
     A random byte decides all but one draw in 256; only those compare a second, fine draw.
     """
     scaled = np.asarray(odds, np.float64) * _COARSE
-    coarse = np.floor(scaled)
+    threshold = np.minimum(np.floor(scaled), _COARSE - 1).astype(np.uint8)
     lanes = -(-count // 8)  # whole words are the cheapest random bytes by far
     draws = rng.integers(1 << 64, size=lanes, dtype=np.uint64).view(np.uint8)[:count]
-    threshold = np.minimum(coarse, _COARSE - 1).astype(np.uint8)
     ones = (draws < threshold).view(np.uint8)
-    tied = np.zeros(lanes * 8, np.bool_)
-    np.equal(draws, threshold, out=tied[:count])
-    # Few words of eight hold a tie, so those are found first.
-    words = np.flatnonzero(tied.view(np.uint64))
-    which = np.flatnonzero(tied.reshape(-1, 8)[words])
-    undecided = words[which >> 3] * 8 + (which & 7)
-    if len(undecided):
-        # Within the undecided byte the rest of the odds is left: all of it where odds = 1.
-        rest = scaled - threshold
-        ones[undecided] = rng.random(len(undecided)) < np.broadcast_to(rest, count)[undecided]
+    undecided = np.flatnonzero(draws == threshold)
+    # Within the undecided byte the rest of the odds is left: all of it where odds = 1.
+    rest = scaled - threshold
+    ones[undecided] = rng.random(len(undecided)) < (rest[undecided] if rest.ndim else rest)
     return ones
