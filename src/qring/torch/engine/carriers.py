@@ -26,7 +26,7 @@ class Carriers:
     def __init__(self, options: Options, names: Sequence[int], rank: int, stream: str) -> None:
         self._options, self._names, self._rank = options, names, rank
         seed = (options.seed, names[rank], zlib.crc32(stream.encode()))
-        self._rng = np.random.default_rng(seed) if options.is_noisy else None
+        self._rng = np.random.Generator(np.random.SFC64(seed)) if options.is_noisy else None
         self.reset()
 
     def reset(self) -> None:
