@@ -134,6 +134,8 @@ class Mail:
 
     def close(self) -> None:
         """Send what is queued, then drop everything; receives still waiting fail."""
+        if self._closing:
+            return
         for sender in self._senders.values():
             sender.close()
         self._closing = True
@@ -141,6 +143,8 @@ class Mail:
             os.eventfd_write(self._wake_up, 1)
             if self._thread is not threading.current_thread():
                 self._thread.join(_FAREWELL_S)
+                if not self._thread.is_alive():  # only then is nobody left who might read it
+                    os.close(self._wake_up)
         self._listener.close()
 
     # The receiving thread
@@ -167,7 +171,6 @@ class Mail:
                 self._give_up_on_some()
             for line in self._lines.values():
                 line.connection.close()
-        os.close(self._wake_up)
         self._fail(lambda _: self._watch.closed("receive"))
 
     def _answer(self, selector: selectors.BaseSelector) -> None:
