@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qring.cli.rivalry import beside, winner
 from qring.cli.show import count, table
 from qring.conflict.finding import Strategy
 from qring.conflict.gap_ip import GapIP, gap_ip
@@ -21,9 +22,8 @@ from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.conflict.strategies.sequential import Sequential
 from qring.data.gradient_files import read_gradient
 from qring.errors import InputError
-from qring.ledger import Ledger
 
-__all__ = ["add_to", "winner"]
+__all__ = ["add_to"]
 
 _STRATEGIES: dict[str, Callable[[], Strategy]] = {
     strategy.name: strategy for strategy in (AncillaFree, Kitaev, Sequential, MaximumLikelihood)
@@ -67,12 +67,6 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def winner(ledger: Ledger, rival: Rival) -> str:
-    """Who sends fewer carriers online: qubits and bits together, against the rival's bits."""
-    carriers = ledger.totals.online_qubits + ledger.totals.online_bits
-    return "quantum" if carriers < rival.bits else "classical"
-
-
 def _as_json(result: GapIP, rival: Rival) -> str:
     return json.dumps(
         {
@@ -84,15 +78,7 @@ def _as_json(result: GapIP, rival: Rival) -> str:
             "passes": result.passes,
             "qubits": result.qubits,
             "round_trips": result.round_trips,
-            "rival": {
-                "name": rival.name,
-                "bits": rival.bits,
-                "dense_coded_qubits": rival.dense_coded_qubits,
-            },
-            "winner": winner(result.ledger, rival),
-            "caveats": list(result.caveats),
-            "links": result.ledger.rows(),
-            "totals": result.ledger.totals._asdict(),
+            **beside(rival, result.ledger, result.caveats),
         }
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qring.cli.gapip import winner
+from qring.cli.rivalry import beside, winner
 from qring.cli.show import count, table
 from qring.conflict.matching import as_ties
 from qring.conflict.rival import Rival
@@ -82,15 +82,7 @@ def _as_json(result: TieAudit, rival: Rival) -> str:
             "copies": result.copies,
             "hits": result.hits,
             "qubits": result.qubits,
-            "rival": {
-                "name": rival.name,
-                "bits": rival.bits,
-                "dense_coded_qubits": rival.dense_coded_qubits,
-            },
-            "winner": winner(result.ledger, rival),
-            "caveats": list(result.caveats),
-            "links": result.ledger.rows(),
-            "totals": result.ledger.totals._asdict(),
+            **beside(rival, result.ledger, result.caveats),
         }
     )
 
