@@ -15,7 +15,7 @@ from qring.encoding.formats import Values, WireFormat
 from qring.encoding.values import Encoding, FloatBits
 from qring.errors import InputError
 from qring.ledger import Meter
-from qring.network.links import ClassicalLink, Faults, Link, SuperdenseLink
+from qring.network.links import ClassicalLink, Faults, Link
 from qring.network.network import Network
 from qring.schedule import ring
 from qring.schedule.chunks import even_chunks
@@ -77,17 +77,7 @@ class Superdense:
             raise InputError("a noisy network draws errors: pass rng=numpy.random.default_rng(...)")
         meter = Meter()
         faults: list[Faults] = []
-
-        def link(src: int, dst: int) -> Link:
-            return SuperdenseLink(
-                src,
-                dst,
-                meter,
-                noise=network.noise_between(src, dst),
-                rng=rng,
-                faults=faults if network.record_faults else None,
-            )
-
+        link = partial(network.pair_link, meter=meter, rng=rng, faults=faults)
         sums = _around_the_ring(gradients, self.encoding, self.gather, meter, link, progress)
         return Aggregate(
             sums=sums, ledger=meter.ledger(), faults=tuple(faults), caveats=_caveats(network)

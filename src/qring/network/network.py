@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from qring.errors import InputError
+from qring.ledger import Meter
+from qring.network.ghz import GhzBatch, Words
+from qring.network.links import Faults, Link, SuperdenseLink
 from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
+from qring.network.wiring import Wiring
 
 __all__ = ["Network"]
 
@@ -40,3 +46,32 @@ class Network:
         for src, dst in self.noise_on:
             if not (0 <= src < workers and 0 <= dst < workers and src != dst):
                 raise InputError(f"there is no link {src}→{dst} among {workers} workers")
+
+    def pair_link(
+        self,
+        src: int,
+        dst: int,
+        *,
+        meter: Meter,
+        rng: np.random.Generator | None,
+        faults: list[Faults] | None = None,
+    ) -> Link:
+        """Open the superdense link from ``src`` to ``dst``; it charges ``meter``."""
+        kept = faults if self.record_faults else None
+        return SuperdenseLink(
+            src, dst, meter, noise=self.noise_between(src, dst), rng=rng, faults=kept
+        )
+
+    def ghz_batch(
+        self,
+        total: Words,
+        words: Words | None,
+        *,
+        workers: int,
+        wiring: Wiring,
+        rng: np.random.Generator,
+    ) -> GhzBatch:
+        """Share GHZ copies for coordinates whose words, mod 2^64, add up to ``total``."""
+        return GhzBatch(
+            total, words, workers=workers, noise=self.qubit_noise, wiring=wiring, rng=rng
+        )

@@ -21,7 +21,7 @@ from qring.encoding.signs import SignVote
 from qring.encoding.values import MAX_SUM_BITS, WordEncoding
 from qring.errors import BudgetError, InputError
 from qring.ledger import Meter
-from qring.network.ghz import GhzBatch, Words
+from qring.network.ghz import Words
 from qring.network.network import Network
 from qring.network.wiring import Announcement, Distribution, Wiring
 
@@ -166,13 +166,8 @@ class Session:
         if noise.turned and words is not None:
             own = words.copy()
             own[0] += below
-        batch = GhzBatch(
-            total + below,
-            own,
-            workers=self._workers,
-            noise=noise,
-            wiring=self._wiring,
-            rng=self._rng,
+        batch = self._network.ghz_batch(
+            total + below, own, workers=self._workers, wiring=self._wiring, rng=self._rng
         )
         reading = read_block(
             batch,
