@@ -11,10 +11,10 @@ import torch
 from qring.errors import PeerError
 from qring.torch.engine.carriers import Carriers
 from qring.torch.engine.plan import Departure, Plan
-from qring.torch.engine.reduction import DTYPES, Fold
+from qring.torch.engine.reduction import DTYPES
 from qring.torch.transport.arena import Loan, Message
 from qring.torch.transport.mailbox import Mailbox
-from qring.torch.transport.wires import SIGNATURE_BYTES
+from qring.torch.transport.wires import SIGNATURE_BYTES, Fold
 
 __all__ = ["KINDS", "Call", "Cargo", "Node"]
 
@@ -51,12 +51,14 @@ class Cargo:
     """The flat tensors of one rank, by chunk: what it brings and what it takes home.
 
     ``lengths`` are in elements, for all chunks that the rank sends or receives; one that it only
-    passes on has neither tensor.
+    passes on has neither tensor. ``in_place`` says that what it brings may be overwritten as soon
+    as it has been used.
     """
 
     lengths: Mapping[int, int]
     brings: Mapping[int, torch.Tensor]
     takes: Mapping[int, torch.Tensor]
+    in_place: bool = False
 
 
 class Node:
@@ -119,9 +121,15 @@ class Node:
         exact = dtype in _EXACT or not call.charged
         # What noise will touch must be a copy: it is the message that suffers, not its sender.
         lend = not self.carriers.spoils(exact)
-        everywhere = self._mailbox.copies_everywhere
+        apart = self._mailbox.apart
+        at_home = cargo.in_place and lend and apart
+        longest = max(lengths.values(), default=0)
         window = self._mailbox.window_bytes // dtype.itemsize
-        windows = -(-max(lengths.values(), default=0) // window) or 1
+        if at_home and self.size > 2:
+            # What stays at home needs no slot, so a message may be as long as its chunk. Two ranks
+            # have nothing else to do while one travels: they keep to windows.
+            window = max(window, longest)
+        windows = -(-longest // window) if longest else 1
         held: dict[tuple[int, int], Message] = {}
         for start, step in plan.timetable(windows, window, self._mailbox.windows_under_way):
             for departure in step.departures:
@@ -142,13 +150,18 @@ class Node:
                 home = cargo.takes.get(chunk) if keep and length else None
                 if home is not None:
                     home = home[start : start + length]
-                to = home if lend and not add and (not hold or everywhere) else None
-                message = self._take(src, call, signature, length * dtype.itemsize, to)
-                if length and (add or home is not None):
+                mine = cargo.brings[chunk][start : start + length] if add else None
+                to: torch.Tensor | None
+                if at_home and mine is not None:  # wires copy: what is summed stays with us
+                    to, into, home = mine, fold, None
+                else:
+                    to = home if lend and not add and (not hold or apart) else None
+                    into = None
+                message = self._take(src, call, signature, length * dtype.itemsize, to, into)
+                if length and into is None and (add or home is not None):
                     values = message.view(dtype)
-                    mine = cargo.brings.get(chunk)
-                    if add and fold is not None and mine is not None:
-                        fold(values, mine[start : start + length])
+                    if fold is not None and mine is not None:
+                        fold(values, mine, out=values)
                     if home is not None and values is not home:
                         home.copy_(values)
                 if hold:
@@ -177,9 +190,15 @@ class Node:
         return parcel
 
     def _take(
-        self, src: int, call: Call, signature: bytes, nbytes: int, home: torch.Tensor | None
+        self,
+        src: int,
+        call: Call,
+        signature: bytes,
+        nbytes: int,
+        home: torch.Tensor | None,
+        fold: Fold | None,
     ) -> Message:
-        message, found = self._mailbox.take(src, home)
+        message, found = self._mailbox.take(src, home, fold)
         if found != signature:
             self._disagree(src, found, signature)
         if message.nbytes != nbytes:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch.distributed import ReduceOp
 
 from qring.errors import InputError
+from qring.torch.transport.wires import Fold
 
 __all__ = ["DTYPES", "Reduction", "reduction_for"]
-
-Fold = Callable[[torch.Tensor, torch.Tensor], object]
 
 DTYPES = (
     torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,
@@ -26,7 +25,7 @@ _INTEGERS = (torch.uint8, torch.int8, torch.int32, torch.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reduction:
-    """How two values become one: ``fold(a, b)`` leaves the result in ``a``.
+    """How two values become one.
 
     With ``divide`` the result of all is divided by the number of ranks. ``linear`` reductions
     treat the two parts of a complex number alike.
@@ -38,43 +37,15 @@ class Reduction:
     linear: bool = False
 
 
-def _fold_sum(a: torch.Tensor, b: torch.Tensor) -> object:
-    return torch.add(a, b, out=a)
-
-
-def _fold_product(a: torch.Tensor, b: torch.Tensor) -> object:
-    return torch.mul(a, b, out=a)
-
-
-def _fold_min(a: torch.Tensor, b: torch.Tensor) -> object:
-    return torch.minimum(a, b, out=a)
-
-
-def _fold_max(a: torch.Tensor, b: torch.Tensor) -> object:
-    return torch.maximum(a, b, out=a)
-
-
-def _fold_and(a: torch.Tensor, b: torch.Tensor) -> object:
-    return torch.bitwise_and(a, b, out=a)
-
-
-def _fold_or(a: torch.Tensor, b: torch.Tensor) -> object:
-    return torch.bitwise_or(a, b, out=a)
-
-
-def _fold_xor(a: torch.Tensor, b: torch.Tensor) -> object:
-    return torch.bitwise_xor(a, b, out=a)
-
-
 _FOLDS: Mapping[object, Reduction] = {
-    ReduceOp.SUM: Reduction(code=1, fold=_fold_sum, linear=True),
-    ReduceOp.AVG: Reduction(code=2, fold=_fold_sum, divide=True, linear=True),
-    ReduceOp.PRODUCT: Reduction(code=3, fold=_fold_product),
-    ReduceOp.MIN: Reduction(code=4, fold=_fold_min),
-    ReduceOp.MAX: Reduction(code=5, fold=_fold_max),
-    ReduceOp.BAND: Reduction(code=6, fold=_fold_and),
-    ReduceOp.BOR: Reduction(code=7, fold=_fold_or),
-    ReduceOp.BXOR: Reduction(code=8, fold=_fold_xor),
+    ReduceOp.SUM: Reduction(code=1, fold=torch.add, linear=True),
+    ReduceOp.AVG: Reduction(code=2, fold=torch.add, divide=True, linear=True),
+    ReduceOp.PRODUCT: Reduction(code=3, fold=torch.mul),
+    ReduceOp.MIN: Reduction(code=4, fold=torch.minimum),
+    ReduceOp.MAX: Reduction(code=5, fold=torch.maximum),
+    ReduceOp.BAND: Reduction(code=6, fold=torch.bitwise_and),
+    ReduceOp.BOR: Reduction(code=7, fold=torch.bitwise_or),
+    ReduceOp.BXOR: Reduction(code=8, fold=torch.bitwise_xor),
 }
 
 

@@ -22,7 +22,7 @@ __all__ = [
 def all_reduce(node: Node, flat: torch.Tensor, reduction: Reduction, call: Call) -> None:
     """Replace ``flat``, shape (elements,), by the reduction over all ranks."""
     if node.size > 1:
-        cargo = _cut(flat, node.size)
+        cargo = replace(_cut(flat, node.size), in_place=True)
         node.run(call, plans.all_reduce(node.rank, node.size), cargo, reduction.fold)
     _divide(flat, reduction, node.size)
 

@@ -10,7 +10,7 @@ from qring.errors import PeerError
 from qring.torch.transport.arena import SLOT_BYTES, Arena, Message, Parcel, close_descriptor
 from qring.torch.transport.sockets import Pump, SocketWire
 from qring.torch.transport.watch import SLICE_S, Watch
-from qring.torch.transport.wires import Wire
+from qring.torch.transport.wires import Fold, Wire
 
 __all__ = ["Mailbox"]
 
@@ -20,17 +20,22 @@ _IN_HAND_BYTES = 4 << 20
 class Mailbox:
     """All wires of one rank in one group. Used by one thread at a time."""
 
-    __slots__ = ("_arena", "_descriptor", "_wires", "pump", "rank", "size", "watch")
+    __slots__ = ("_arena", "_descriptor", "_wires", "apart", "pump", "rank", "size", "watch")
 
     def __init__(self, arena: Arena, descriptor: int | None, size: int, watch: Watch) -> None:
         self._arena, self._descriptor, self.watch = arena, descriptor, watch
         self.rank, self.size = arena.owner, size
         self.pump = Pump()
         self._wires: Mapping[int, Wire] = {}
+        self.apart = False
 
-    def connect(self, wires: Mapping[int, Wire]) -> None:
-        """Say which wire leads to which rank."""
-        self._wires = wires
+    def connect(self, wires: Mapping[int, Wire], *, apart: bool) -> None:
+        """Say which wire leads to which rank.
+
+        ``apart`` says that no two ranks of the group share memory: loans can be posted anywhere,
+        by every rank.
+        """
+        self._wires, self.apart = wires, apart
 
     def signatures(self) -> Iterator[tuple[int, bytes]]:
         """Who has a parcel waiting for us, and what it is part of."""
@@ -83,11 +88,6 @@ class Mailbox:
         """
         return 3 if self.pump.wires else 1
 
-    @property
-    def copies_everywhere(self) -> bool:
-        """Whether loans can be posted to any rank."""
-        return all(wire.copies for wire in self._wires.values())
-
     def copies_to(self, rank: int) -> bool:
         """Whether loans can be posted to a rank."""
         return self._wires[rank].copies
@@ -96,12 +96,15 @@ class Mailbox:
         """Hand a parcel to another rank; it is no longer ours."""
         self._wires[rank].post(parcel, signature)
 
-    def take(self, rank: int, home: torch.Tensor | None) -> tuple[Message, bytes]:
+    def take(
+        self, rank: int, home: torch.Tensor | None, fold: Fold | None
+    ) -> tuple[Message, bytes]:
         """Wait for the next message from another rank, and the signature it came with.
 
-        If it fits into ``home``, it may be put there and come back as a loan.
+        If it fits into ``home``, it may be put there, or folded into what is there, and come back
+        as a loan.
         """
-        return self._wires[rank].take(home)
+        return self._wires[rank].take(home, fold)
 
     def flush(self) -> None:
         """Wait until what was posted will arrive even if this process ends."""

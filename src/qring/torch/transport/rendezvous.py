@@ -90,7 +90,8 @@ def meet(
         strangers = [peer for peer in range(size) if peer != rank and peer not in by_memory]
         for peer, connection in _dial(listener, cards, rank, strangers, watch).items():
             wires[peer] = SocketWire(peer, connection, mailbox.compose, watch, mailbox.pump)
-        mailbox.connect(wires)
+        apart = not any(_by_memory(r, cards, reach) for r in range(size))
+        mailbox.connect(wires, apart=apart)
         notices.finish()
     except BaseException:
         letterbox.close()

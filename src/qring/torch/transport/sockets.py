@@ -13,7 +13,7 @@ import torch
 from qring.errors import PeerError
 from qring.torch.transport.arena import Loan, Message, Parcel
 from qring.torch.transport.watch import SLICE_S, Watch
-from qring.torch.transport.wires import SIGNATURE_BYTES
+from qring.torch.transport.wires import SIGNATURE_BYTES, Fold
 
 __all__ = ["Pump", "SocketWire"]
 
@@ -21,6 +21,7 @@ _HEAD = struct.Struct(f"<{SIGNATURE_BYTES}sQ")
 _GAVE_UP = 2**64 - 1
 _FAREWELL_S = 1.0
 _MEANWHILE_S = 1e-3
+_PIECE_BYTES = 1 << 19
 
 
 class Pump:
@@ -115,8 +116,11 @@ class SocketWire:
             if parcel is not None:
                 parcel.release()
 
-    def take(self, home: torch.Tensor | None) -> tuple[Message, bytes]:
-        """Read the next message into ``home``, or else into a slot of our own."""
+    def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
+        """Read the next message into ``home``, or else into a slot of our own.
+
+        With ``fold`` it is folded into ``home`` piece by piece, each while it is in the cache.
+        """
         self._fill(self._head)
         signature, nbytes = _HEAD.unpack(self._head)
         if nbytes == _GAVE_UP:
@@ -126,11 +130,23 @@ class SocketWire:
             raise PeerError(f"{text.decode(errors='replace')} (as rank {found_by} found)")
         parcel: Message
         if home is not None and home.numel() * home.itemsize == nbytes:
+            if fold is not None:
+                self._fold(home, fold)
+                return Loan(home), signature
             parcel = Loan(home)
         else:
             parcel = self._compose(nbytes)
         self._fill(parcel.array.data[:nbytes])
         return parcel, signature
+
+    def _fold(self, home: torch.Tensor, fold: Fold) -> None:
+        piece = self._compose(_PIECE_BYTES)
+        values = piece.view(home.dtype)
+        for start in range(0, len(home), len(values)):
+            mine = home[start : start + len(values)]
+            self._fill(piece.array.data[: mine.nbytes])
+            fold(values[: len(mine)], mine, out=mine)
+        piece.release()
 
     def flush(self) -> None:
         """Wait until the system has taken what was posted; it delivers even if we end."""

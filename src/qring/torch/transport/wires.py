@@ -13,9 +13,12 @@ from qring.torch.transport import futex
 from qring.torch.transport.arena import ENTRY_BYTES, QUEUE, Arena, Message
 from qring.torch.transport.watch import SLICE_S, Watch
 
-__all__ = ["SIGNATURE_BYTES", "MemoryWire", "Wire"]
+__all__ = ["SIGNATURE_BYTES", "Fold", "MemoryWire", "Wire"]
 
 SIGNATURE_BYTES = 40
+
+Fold = Callable[..., object]
+"""``fold(a, b, out=c)`` puts a reduction of two tensors, shape (elements,), into a third."""
 _PLACE = struct.Struct("<IIQ")
 _TAIL = 64 // 4
 _ENTRIES = 128
@@ -34,10 +37,11 @@ class Wire(Protocol):
     def post(self, parcel: Message, signature: bytes) -> None:
         """Hand a parcel over; it is no longer ours. ``signature`` says what it is part of."""
 
-    def take(self, home: torch.Tensor | None) -> tuple[Message, bytes]:
+    def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
         """Wait for the next message; it is ours to change, to post on or to release.
 
-        If it fits into ``home``, it may be put there and come back as a loan.
+        If it fits into ``home``, a wire that copies may put it there, or ``fold`` it into what is
+        there, and return a loan.
         """
 
     def flush(self) -> None:
@@ -99,7 +103,7 @@ class MemoryWire:
         words[head] = self._written
         futex.wake(address)
 
-    def take(self, home: torch.Tensor | None) -> tuple[Message, bytes]:
+    def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
         """Wait until their queue names a parcel."""
         offset, address = self._inbox
         words = self._theirs.words
