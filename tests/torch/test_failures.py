@@ -39,7 +39,15 @@ def _killed(rank: int, size: int, victim: int, elements: int) -> list[object]:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("elements", [3, 3_000_000])
-def test_a_killed_rank_is_named_at_once(transport, elements):
+def test_a_killed_rank_is_named_within_a_quarter_of_a_second(transport, elements):
+    # Whatever else runs on the machine may delay a survivor: one try in four must be undisturbed.
+    latest = [_latest_to_name_a_killed_rank(transport, elements)]
+    while latest[-1] >= 0.25 and len(latest) < 4:
+        latest.append(_latest_to_name_a_killed_rank(transport, elements))
+    assert latest[-1] < 0.25, latest
+
+
+def _latest_to_name_a_killed_rank(transport, elements) -> float:
     options = qt.Options(transport=transport)
     found = run(4, _killed, 2, elements, options=options, expect_death=True)
     assert found[2] is None
@@ -48,8 +56,8 @@ def test_a_killed_rank_is_named_at_once(transport, elements):
         assert kind == again == "PeerError"
         assert "rank 2 died" in text
         assert "all_reduce" in text
-        # 0.25 s is the aim; two cores shared by four ranks that poll need some room.
-        assert late < 0.25 + 0.5
+        assert late < 2
+    return max(found[rank][2] for rank in (0, 1, 3))
 
 
 def _hung(rank: int, size: int) -> list[object]:
