@@ -92,8 +92,9 @@ def _as_table(result: GapIP, rival: Rival, coords: int) -> str:
         ["one-way passes", count(result.passes), "1"],
         ["round trips", count(result.round_trips), "0"],
     ]
-    return (
+    text = (
         f"{coords:,} coordinates: {result.decision.value}; cosine about {result.estimate:.3f}, "
         f"within [{low:.3f}, {high:.3f}] at {result.confidence:.4g} confidence\n\n"
         f"{table(lines)}\n\nwinner: {winner(result.ledger, rival)}"
     )
+    return text + "".join(f"\ncaution: {caveat}" for caveat in result.caveats)
