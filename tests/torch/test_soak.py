@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import re
 import signal
 import tempfile
 import time
@@ -151,10 +152,12 @@ def _check_death(seed: int, transport: str) -> None:
                 expect_death=True)  # fmt: skip
     survivors = [result for result in found if result is not None]
     assert len(survivors) == 2
-    for victim, kind, text, wrong in survivors:
+    for _, kind, text, wrong in survivors:
         assert wrong == []
         assert kind == "PeerError"
-        assert f"rank {victim} " in text
+        # A survivor that finds out in a group of two ends there, and the third may miss it first.
+        assert re.search(r"rank \d died or left during \w+ #\d+", text)
+    assert any(f"rank {victim} died" in text for victim, _, text, _ in survivors)
     assert _left_behind() <= before
 
 
