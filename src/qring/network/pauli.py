@@ -20,6 +20,7 @@ from qring.network.noise import BellDiagonal
 __all__ = ["disturb", "faults_between"]
 
 _LANES = (6, 4, 2, 0)  # places of a byte's four pairs, the first in the highest two bits
+_SHIFTS = np.array(_LANES, np.uint8)
 _EVERY_PAIR = 0b01010101  # times a label: that label on all four pairs of a byte
 
 # Measured where the two paths cost the same; no figure here touches the law.
@@ -32,6 +33,7 @@ _STRIKES_A_TURN = 12_000
 _TABLE_BYTES = 1 << 15
 _BLOCK_BYTES = 1 << 24  # longest block, however rare the strikes
 _READ_BYTES = 1 << 22  # blocks up to here are struck often enough to be read in first
+_FEW_COLLISIONS = 1.0  # strikes to expect on bytes already struck, below which all lanes go at once
 
 
 def disturb(
@@ -53,9 +55,7 @@ def disturb(
     view = frame[:size]
     last = view[-1]
 
-    law = _law(noise)
-    common = law.index(max(law))
-    rates = _strike_rates(law, common)
+    common, rates = _strikes(noise)
     # Without any rate one error is certain: XOR it, at any length.
     if not any(rates) or (sum(rates) < _SCATTER_RATE and size >= _SCATTER_BYTES):
         if common:
@@ -73,7 +73,7 @@ def faults_between(
     """Pairs whose frames differ, ascending, and the Pauli label (1..3) of each difference."""
     touched = np.flatnonzero(sent != received)
     changes = (sent[touched] ^ received[touched])[:, None]
-    labels: NDArray[np.uint8] = changes >> np.array(_LANES, np.uint8) & np.uint8(3)
+    labels: NDArray[np.uint8] = changes >> _SHIFTS & np.uint8(3)
     index: NDArray[np.int64] = touched[:, None] * np.int64(4) + np.arange(4, dtype=np.int64)
     hit = (labels > 0) & (index < pairs)
     return index[hit], labels[hit]
@@ -100,18 +100,21 @@ def _law(noise: BellDiagonal) -> tuple[float, ...]:
 # Rare errors ---------------------------------------------------------------------------------
 
 
-def _strike_rates(law: tuple[float, ...], common: int) -> tuple[float, ...]:
-    """Poisson rates at which labels 1, 2, 3, relative to ``common``, strike a pair.
+@lru_cache(maxsize=64)
+def _strikes(noise: BellDiagonal) -> tuple[int, tuple[float, ...]]:
+    """The commonest label, and Poisson rates at which labels 1, 2, 3 relative to it strike a pair.
 
     Strikes of a higher label hide those of a lower one, so label k shows with probability
     law_k = (1 − e^−rate_k) · P(no higher strike). Solved from the lowest label up.
     """
+    law = _law(noise)
+    common = law.index(max(law))
     rates, below = [], law[common]
     for label in (1, 2, 3):
         weight = law[label ^ common]
         rates.append(math.log1p(weight / below))
         below += weight
-    return tuple(rates)
+    return common, tuple(rates)
 
 
 def _scatter(frame: NDArray[np.uint8], rates: tuple[float, ...], rng: np.random.Generator) -> None:
@@ -125,6 +128,9 @@ def _scatter(frame: NDArray[np.uint8], rates: tuple[float, ...], rng: np.random.
     block = int(min(_STRIKES_A_TURN / sum(rates) + 1, _BLOCK_BYTES))
     for start in range(0, len(frame), block):
         part = frame[start : start + block]
+        if (4 * sum(rates) * len(part)) ** 2 <= 2 * len(part) * _FEW_COLLISIONS:
+            _scatter_few(part, rates, rng)
+            continue
         if block <= _READ_BYTES:
             part.max()  # one read in order costs less than a cache miss for most strikes
         counts = rng.poisson(np.multiply(rates, len(part)), size=(len(_LANES), 3)).tolist()
@@ -139,6 +145,28 @@ def _scatter(frame: NDArray[np.uint8], rates: tuple[float, ...], rng: np.random.
                     struck = slice(first, first + count)
                     part[where[struck]] = before[struck] ^ np.uint8(label << lane)
                     first += count
+
+
+def _scatter_few(
+    part: NDArray[np.uint8], rates: tuple[float, ...], rng: np.random.Generator
+) -> None:
+    """Strike all lanes at once; where strikes met on one byte, see to that byte by itself."""
+    counts = [int(rng.poisson(4 * rate * len(part))) for rate in rates]
+    pairs = rng.integers(4 * len(part), size=sum(counts))
+    labels = np.repeat(np.arange(1, 4, dtype=np.uint8), counts)
+    struck = pairs >> 2
+    before = part.take(struck)
+    after = before ^ labels << _SHIFTS[pairs & 3]
+    part[struck] = after
+    # Of strikes on one byte the last has been written. Another that left the same value behind
+    # hit the same pair with the same label; any other shows here.
+    for byte in set(struck[part.take(struck) != after].tolist()):
+        met = np.flatnonzero(struck == byte)
+        last = dict(zip((pairs[met] & 3).tolist(), labels[met].tolist(), strict=True))
+        value = int(before[met[0]])
+        for lane, label in last.items():
+            value ^= label << _LANES[lane]
+        part[byte] = value
 
 
 # Frequent errors -----------------------------------------------------------------------------

@@ -95,6 +95,15 @@ def test_the_path_chosen_by_size_and_noise_follows_the_law(error):
     assert_follows(np.bincount(errors(noise, 1 << 21, seed=2), minlength=256), byte_law(noise))
 
 
+@pytest.mark.parametrize("name", ["two a byte", "mostly X"])
+def test_strikes_that_meet_on_a_byte_follow_the_law(name, monkeypatch):
+    noise = NOISES[name]
+    monkeypatch.setattr(pauli, "_SCATTER_RATE", PATHS["scatter"])
+    monkeypatch.setattr(pauli, "_FEW_COLLISIONS", 1e9)
+    drawn = np.concatenate([errors(noise, 1 << 15, seed=20 + turn) for turn in range(4)])
+    assert_follows(np.bincount(drawn, minlength=256), byte_law(noise))
+
+
 def test_short_messages_follow_the_law():
     rng = np.random.default_rng(3)
     frames = np.zeros((20_000, 5), np.uint8)
