@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qring.collectives.aggregate import Aggregate
+    from qring.collectives.aggregate import Aborted, Aggregate
     from qring.collectives.all_reduce import all_reduce
     from qring.collectives.ghz.checksum import Checksum
     from qring.collectives.ghz.coded import CodedDigits
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qring.network.wiring import Announcement, Distribution
     from qring.schedule.ring import Direction
     from qring.security.secagg.method import SecAgg
-    from qring.security.secagg.outcome import Aborted, OnDropout, SecAggAggregate, Stage
+    from qring.security.secagg.outcome import OnDropout, SecAggAborted, SecAggAggregate, Stage
 
 __all__ = [
     "NOISELESS",
@@ -66,6 +66,7 @@ __all__ = [
     "QubitNoise",
     "Repetition",
     "SecAgg",
+    "SecAggAborted",
     "SecAggAggregate",
     "Shots",
     "SignVote",
@@ -79,6 +80,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Aborted": "qring.collectives.aggregate",
     "Aggregate": "qring.collectives.aggregate",
     "all_reduce": "qring.collectives.all_reduce",
     "Checksum": "qring.collectives.ghz.checksum",
@@ -118,7 +120,7 @@ _HOMES = {
     "Distribution": "qring.network.wiring",
     "Direction": "qring.schedule.ring",
     "SecAgg": "qring.security.secagg.method",
-    "Aborted": "qring.security.secagg.outcome",
+    "SecAggAborted": "qring.security.secagg.outcome",
     "OnDropout": "qring.security.secagg.outcome",
     "SecAggAggregate": "qring.security.secagg.outcome",
     "Stage": "qring.security.secagg.outcome",

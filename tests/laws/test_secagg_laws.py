@@ -17,7 +17,7 @@ from qring.ledger import Carrier, Ledger, Phase
 from qring.security.secagg import shamir, steps
 from qring.security.secagg.masks import add_masks, word_type
 from qring.security.secagg.method import SecAgg
-from qring.security.secagg.outcome import Aborted, OnDropout, Reason, SecAggAggregate, Stage
+from qring.security.secagg.outcome import OnDropout, Reason, SecAggAborted, SecAggAggregate, Stage
 
 PUBLIC_KEYS, SHARE, SEALED = 512, 528, 2 * 528 + 128  # bits
 ORDER = list(Stage)
@@ -179,7 +179,7 @@ def test_what_cannot_be_completed_is_an_outcome_with_its_evidence(
     result = qring.all_reduce(
         np.ones((5, 3), int), method=method, progress=lambda *step: told.append(step)
     )
-    assert isinstance(result, Aborted)
+    assert isinstance(result, SecAggAborted)
     assert (result.reason, result.stage) == (reason, stage)
     assert result.present == tuple(w for w in range(5) if w not in dropped)
     assert result.sums.shape == (0, 3)

@@ -18,7 +18,7 @@ from qring import FixedPoint, Integers, Ledger, OutOfRange
 pytest.importorskip("cryptography")
 
 from qring.security.secagg.method import SecAgg
-from qring.security.secagg.outcome import Aborted, OnDropout, Reason, Stage
+from qring.security.secagg.outcome import OnDropout, Reason, SecAggAborted, Stage
 from qring.torch import secagg as hooks
 from qring.torch.secagg import SecAggHook, secagg_mean
 
@@ -87,9 +87,9 @@ def _killed(rank: int, size: int, victim: int, stage: Stage, policy: OnDropout):
     if rank == victim:
         setattr(hooks.steps, STEP[stage], lambda *_: os._exit(9))
     first = state.sum(row(rank))
-    again = state.sum(row(rank)) if not isinstance(first, Aborted) else None
+    again = state.sum(row(rank)) if not isinstance(first, SecAggAborted) else None
     found = [
-        (o.reason, o.stage, o.present) if isinstance(o, Aborted) else (o.sum, o.contributors)
+        (o.reason, o.stage, o.present) if isinstance(o, SecAggAborted) else (o.sum, o.contributors)
         for o in (first, again)
         if o is not None
     ]

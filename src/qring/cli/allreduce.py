@@ -6,46 +6,28 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qring.cli.protocols import ghz, ring, secagg
+from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
-from qring.collectives.aggregate import Aggregate, Method
+from qring.collectives.aggregate import Aborted, Aggregate
 from qring.collectives.all_reduce import all_reduce
-from qring.collectives.ghz.checksum import Checksum
-from qring.collectives.ghz.coded import CodedDigits
-from qring.collectives.ghz.digits import Digits, Repetition
-from qring.collectives.ghz.kitaev import Kitaev
-from qring.collectives.ghz.method import Ghz, GhzAggregate
-from qring.collectives.ghz.readout import Readout
-from qring.collectives.ghz.shots import Shots
-from qring.collectives.ring import Classical, Superdense
 from qring.data.gradient_files import check_target, read_workers, write_gradient
 from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
 from qring.errors import InputError
 from qring.ledger import Phase
 from qring.network.network import Network
-from qring.network.noise import BellDiagonal, QubitNoise
-from qring.network.wiring import Announcement, Distribution
-from qring.security.secagg.method import SecAgg
-from qring.security.secagg.outcome import Aborted, OnDropout, Stage
+from qring.network.noise import BellDiagonal
 from qring.theory.resources import RingResources
 
 __all__ = ["add_to"]
 
-_Encoding = FloatBits | Integers | FixedPoint
-
-_READOUTS: dict[str, Callable[[float], Readout]] = {
-    "digits": lambda failure: Digits(failure=failure),
-    "sequential": lambda failure: Digits(failure=failure, repetition=Repetition.SEQUENTIAL),
-    "coded": lambda _: CodedDigits(),
-    "kitaev": lambda failure: Kitaev(failure=failure),
-    "shots": lambda failure: Shots(failure=failure),
-}
+_CHOICES = {choice.name: choice for choice in (*ring.CHOICES, ghz.CHOICE, secagg.CHOICE)}
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -58,25 +40,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help=".npy, .safetensors or .pt state dict")
-    add("--protocol", choices=["superdense", "classical", "ghz", "secagg"], default="superdense",
+    add("--protocol", choices=list(_CHOICES), default="superdense",
         help="what carries the sum (default: superdense)")  # fmt: skip
-    add("--readout", choices=list(_READOUTS), default="digits",
-        help="ghz: how sums are read from the copies (default: digits)")  # fmt: skip
-    add("--visibility", type=float, default=1.0, metavar="V",
-        help="ghz: visibility of the shared copies (default: 1)")  # fmt: skip
-    add("--failure", type=float, default=1e-6, metavar="P",
-        help="ghz: probability that a coordinate's sum is wrong (default: 1e-6)")  # fmt: skip
-    add("--announce", choices=[kind.value for kind in Announcement], default="xor-ring",
-        help="ghz: how outcome bits are made public (default: xor-ring)")  # fmt: skip
-    add("--distribute", choices=[kind.value for kind in Distribution], default="star",
-        help="ghz: where copies come from (default: star)")  # fmt: skip
-    add("--checksum", action="store_true", help="ghz: find wrong sums and read them again")
-    add("--threshold", type=int, metavar="T",
-        help="secagg: workers needed at every stage (default: more than half)")  # fmt: skip
-    add("--on-dropout", choices=[kind.value for kind in OnDropout], default="recover",
-        help="secagg: recover the masks of lost workers, or abort (default: recover)")  # fmt: skip
-    add("--drop", action="append", default=[], metavar="WORKER:STAGE",
-        help="secagg: simulate a worker lost at share, mask or unmask")  # fmt: skip
+    for choice in _CHOICES.values():
+        choice.add_options(add)
     add("--word-bits", type=int, metavar="B", help="send words of B bits plus carry")
     add("--clip", type=float, metavar="C", help="clip to [-C, C]; the range of the words")
     add("--noise", default="0", help="error probability of a pair, or of its errors X,Y,Z")
@@ -95,12 +62,11 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         check_target(arguments.out, layout)
     encoding = _encoding(rows, arguments)
-    qubits = QubitNoise.of_visibility(arguments.visibility, len(rows))
-    network = Network(noise=noise, qubit_noise=qubits)
+    choice = _CHOICES[arguments.protocol]
     result = all_reduce(
         rows,
-        method=_method(encoding, arguments),
-        network=network,
+        method=choice.method(encoding, arguments),
+        network=choice.network(Network(noise=noise), len(rows), arguments),
         rng=np.random.default_rng(arguments.seed),
         progress=progress_line("rounds"),
     )
@@ -112,44 +78,14 @@ def _run(arguments: argparse.Namespace) -> int:
     for caveat in result.caveats:
         print(f"qring: caution: {caveat}", file=sys.stderr)
     print(
-        _as_json(result, rows, arguments) if arguments.json else _as_table(result, rows, arguments)
+        _as_json(result, choice, rows, arguments)
+        if arguments.json
+        else _as_table(result, choice, rows, arguments)
     )
     return 0
 
 
-def _dropout(text: str) -> tuple[int, Stage]:
-    worker, _, stage = text.partition(":")
-    try:
-        return int(worker), Stage(stage)
-    except ValueError:
-        names = ", ".join(stage.value for stage in Stage)
-        raise InputError(f"--drop {text!r} is not WORKER:STAGE, with a stage of {names}") from None
-
-
-def _method(encoding: _Encoding, arguments: argparse.Namespace) -> Method:
-    if arguments.protocol == "superdense":
-        return Superdense(encoding=encoding)
-    if arguments.protocol == "classical":
-        return Classical(encoding=encoding)
-    if isinstance(encoding, FloatBits):
-        raise InputError(f"{arguments.protocol} carries words, not float bits: give --word-bits")
-    if arguments.protocol == "secagg":
-        return SecAgg(
-            encoding=encoding,
-            threshold=arguments.threshold,
-            on_dropout=OnDropout(arguments.on_dropout),
-            dropouts=dict(map(_dropout, arguments.drop)),
-        )
-    return Ghz(
-        encoding=encoding,
-        readout=_READOUTS[arguments.readout](arguments.failure),
-        announcement=Announcement(arguments.announce),
-        distribution=Distribution(arguments.distribute),
-        checksum=Checksum() if arguments.checksum else None,
-    )
-
-
-def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> _Encoding:
+def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> AnyEncoding:
     """Choose the encoding and say, before the first round, where the bits go."""
     bits, clip = arguments.word_bits, arguments.clip
     if bits is None:
@@ -184,10 +120,7 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
         {
             "protocol": arguments.protocol,
             "workers": result.workers,
-            "aborted": result.reason.value,
-            "stage": result.stage.value,
-            "present": list(result.present),
-            "threshold": result.threshold,
+            **result.evidence(),
             "rounds": result.ledger.rounds,
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
@@ -195,14 +128,9 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
     )
 
 
-def _as_json(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespace) -> str:
-    extra = {}
-    if isinstance(result, GhzAggregate):
-        extra = {
-            "copies": result.copies,
-            "copies_per_coordinate": result.copies_per_coordinate,
-            "repeated": result.repeated,
-        }
+def _as_json(
+    result: Aggregate, choice: Choice, rows: NDArray[Any], arguments: argparse.Namespace
+) -> str:
     return json.dumps(
         {
             "protocol": arguments.protocol,
@@ -215,12 +143,14 @@ def _as_json(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespac
             "caveats": list(result.caveats),
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
-            **extra,
+            **choice.figures(result),
         }
     )
 
 
-def _as_table(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespace) -> str:
+def _as_table(
+    result: Aggregate, choice: Choice, rows: NDArray[Any], arguments: argparse.Namespace
+) -> str:
     workers, coords = rows.shape
     ledger = result.ledger
     rival = RingResources(
@@ -238,9 +168,9 @@ def _as_table(result: Aggregate, rows: NDArray[Any], arguments: argparse.Namespa
         ["lifetime carriers", lifetime(ledger), lifetime(rival)],
         ["rounds", count(ledger.rounds), count(rival.rounds)],
     ]
-    if isinstance(result, GhzAggregate):
-        lines.append(["copies a coordinate", f"{result.copies_per_coordinate:.2f}", "0"])
-        lines.append(["coordinates read again", count(result.repeated), "0"])
+    for name, figure in choice.figures(result).items():
+        shown = count(figure) if isinstance(figure, int) else f"{figure:.2f}"
+        lines.append([name.replace("_", " "), shown, "0"])
     heading = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
     agreement = "" if result.agreed else " at worker 0; the workers' sums DIFFER"
     closing = f"sum: sha256 {_hash(result.sum)[:16]}{agreement}"

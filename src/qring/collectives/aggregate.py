@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from qring.errors import InputError
 from qring.ledger import Ledger
 from qring.network.links import Faults
 from qring.network.network import Network
 
-__all__ = ["Aggregate", "Method", "Progress"]
+__all__ = ["Aborted", "Aggregate", "Method", "Progress"]
 
 Progress = Callable[[int, int], None]
 """Called after every round with the rounds done and the rounds there are."""
@@ -50,6 +51,35 @@ class Aggregate:
         """Worker 0's sum over the number of workers, shape (coords,)."""
         total: NDArray[Any] = self.sum / self.sum.dtype.type(len(self.sums))
         return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Aborted(Aggregate):
+    """A run that ended without a sum; every method that can abort has its own kind.
+
+    ``sums`` has no rows. The ledger holds what had been sent by then, and ``str()`` says in one
+    line why the run ended.
+    """
+
+    workers: int
+
+    def evidence(self) -> dict[str, Any]:
+        """What ended the run, as plain values ready for JSON."""
+        raise NotImplementedError
+
+    @property
+    def agreed(self) -> bool:
+        """False: there is nothing to agree on."""
+        return False
+
+    @property
+    def sum(self) -> NDArray[Any]:
+        """Refused.
+
+        Raises:
+            InputError: always; there is no sum.
+        """
+        raise InputError(f"{self}; there is no sum: ask isinstance(result, Aborted) first")
 
 
 class Method(Protocol):

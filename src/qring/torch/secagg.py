@@ -24,7 +24,7 @@ from qring.security.secagg import steps
 from qring.security.secagg.agreement import KEY_BYTES
 from qring.security.secagg.masks import Words, word_type
 from qring.security.secagg.method import SecAgg, Terms
-from qring.security.secagg.outcome import Aborted, Reason, Reveal, SecAggAggregate, Stage
+from qring.security.secagg.outcome import Reason, Reveal, SecAggAborted, SecAggAggregate, Stage
 from qring.security.secagg.shamir import SHARE_BYTES
 from qring.security.secagg.star import Star
 
@@ -56,7 +56,7 @@ class SecAggHook:
         ranks = None if process_group is None else dist.get_process_group_ranks(process_group)
         self.method, self.timeout_s = method, timeout_s
         self.ledger = Ledger()
-        self.outcome: SecAggAggregate | Aborted | None = None
+        self.outcome: SecAggAggregate | SecAggAborted | None = None
         self._lost: set[int] = set()
         # Others wait until the server has given up on the slowest, at every stage.
         patience = timedelta(seconds=3 * timeout_s)
@@ -66,7 +66,7 @@ class SecAggHook:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_star": None}  # process groups do not survive a checkpoint
 
-    def sum(self, own: NDArray[Any]) -> SecAggAggregate | Aborted:
+    def sum(self, own: NDArray[Any]) -> SecAggAggregate | SecAggAborted:
         """Sum every rank's ``own``, shape (coords,), with fresh keys.
 
         A rank whose values cannot be encoded drops out of this sum and raises; the others go on.
@@ -101,7 +101,7 @@ def secagg_mean(state: SecAggHook, bucket: dist.GradBucket) -> torch.futures.Fut
     """
     buffer = bucket.buffer()
     outcome = state.sum(buffer.detach().cpu().double().numpy())
-    if isinstance(outcome, Aborted):
+    if isinstance(outcome, SecAggAborted):
         raise PeerError(f"secure aggregation {outcome}")
     future: torch.futures.Future[torch.Tensor] = torch.futures.Future()
     mean = torch.from_numpy(outcome.mean)
@@ -252,7 +252,7 @@ class _Turn:
 
     # How it ends
 
-    def aborted(self, reason: Reason, stage: Stage) -> Aborted:
+    def aborted(self, reason: Reason, stage: Stage) -> SecAggAborted:
         present = self.present.get(stage, ())
         return self.terms.aborted(reason, stage, present, self.coords, self.ledger)
 
@@ -262,7 +262,7 @@ class _Turn:
         return self.terms.accepted(method.encoding, total, self.ledger, self.present, reveals)
 
 
-def _serve(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | Aborted:
+def _serve(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | SecAggAborted:
     """Play the server, and its own worker."""
     terms, me = turn.terms, turn.rank
     secrets = steps.draw(me, method.source)
@@ -310,7 +310,7 @@ def _serve(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | Abort
     return turn.accepted(method, total, reveals)
 
 
-def _take_part(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | Aborted:
+def _take_part(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | SecAggAborted:
     """Play a worker that does not serve."""
     stage = Stage.ADVERTISE
     terms, me = turn.terms, turn.rank

@@ -17,15 +17,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 import qring.torch
-from qring.collectives.ghz.method import Ghz
 from qring.data import images
 from qring.data.images import LabelledImages
-from qring.encoding.values import FixedPoint, OutOfRange
 from qring.errors import InputError
 from qring.ledger import Ledger
-from qring.network.network import Network
-from qring.network.noise import NOISELESS, QubitNoise
+from qring.network.noise import NOISELESS
 from qring.training import models
+from qring.training.hook import hook_for
 from qring.training.settings import Protocol, TrainSettings
 
 __all__ = ["Trained", "train"]
@@ -83,9 +81,9 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
     sampler = DistributedSampler(dataset, seed=settings.seed)
     loader = DataLoader(dataset, batch_size=settings.batch, sampler=sampler)
     model = DistributedDataParallel(models.build(settings.model, training.images.shape[1]))
-    hook = _ghz_hook(settings) if settings.protocol is Protocol.GHZ else None
+    hook = hook_for(settings)
     if hook is not None:
-        model.register_comm_hook(hook, qring.torch.ghz_mean)
+        model.register_comm_hook(hook.state, hook.mean)
     optimiser = torch.optim.SGD(model.parameters(), settings.learning_rate, _MOMENTUM)
     steps = 0
     started = time.perf_counter()
@@ -117,7 +115,7 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
             )
     ledger = qring.torch.gather_ledger()  # before the hashes travel: only training is accounted
     if hook is not None:
-        ledger += hook.ledger
+        ledger += hook.state.ledger
     own_hash = _hash(model.module)
     hashes: list[str] = [""] * workers
     dist.all_gather_object(hashes, own_hash)
@@ -129,15 +127,6 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
         agreed=len(set(hashes)) == 1,
         ledger=ledger,
     )
-
-
-def _ghz_hook(settings: TrainSettings) -> qring.torch.GhzHook:
-    noise = QubitNoise.of_visibility(settings.visibility, dist.get_world_size())
-    encoding = FixedPoint(
-        word_bits=settings.word_bits, limit=settings.clip, out_of_range=OutOfRange.CLIP
-    )
-    network = Network(qubit_noise=noise)
-    return qring.torch.GhzHook(Ghz(encoding=encoding), network=network, seed=settings.seed)
 
 
 def _accuracy(model: nn.Module, test: LabelledImages) -> float:

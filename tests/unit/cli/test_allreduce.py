@@ -167,7 +167,7 @@ def test_ghz_options_reach_the_account(capsys, files):
     assert answer["totals"]["ebits"] == 3 * answer["copies"]
     assert answer["totals"]["online_bits"] == 12 * answer["copies"]
     table = run(capsys, "allreduce", *files, *words)[1]
-    assert "copies a coordinate" in table
+    assert "copies per coordinate" in table
 
 
 @pytest.mark.parametrize(

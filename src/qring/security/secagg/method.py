@@ -23,10 +23,10 @@ from qring.security.secagg import shamir, steps
 from qring.security.secagg.agreement import KEY_BYTES, require_cryptography
 from qring.security.secagg.masks import Words, word_type
 from qring.security.secagg.outcome import (
-    Aborted,
     OnDropout,
     Reason,
     Reveal,
+    SecAggAborted,
     SecAggAggregate,
     Stage,
     Transcript,
@@ -78,7 +78,7 @@ class SecAgg:
         network: Network,
         rng: np.random.Generator | None,
         progress: Progress,
-    ) -> SecAggAggregate | Aborted:
+    ) -> SecAggAggregate | SecAggAborted:
         """Sum ``gradients`` of shape (workers, coords). Classical links: no noise acts.
 
         Raises:
@@ -159,9 +159,9 @@ class Terms:
 
     def aborted(
         self, reason: Reason, stage: Stage, present: Collection[int], coords: int, ledger: Ledger
-    ) -> Aborted:
+    ) -> SecAggAborted:
         """The outcome of a run that ended at ``stage``."""
-        return Aborted(
+        return SecAggAborted(
             sums=np.empty((0, coords)),
             ledger=ledger,
             reason=reason,
@@ -215,7 +215,7 @@ class _Run:
         self._star = Star(terms.workers, method.server, self._meter)
         self._present: dict[Stage, tuple[int, ...]] = {}
 
-    def outcome(self) -> SecAggAggregate | Aborted:
+    def outcome(self) -> SecAggAggregate | SecAggAborted:
         method, terms = self._method, self._terms
         threshold = terms.threshold
 
@@ -271,7 +271,7 @@ class _Run:
             or order.index(self._method.dropouts[worker]) > order.index(stage)
         )
 
-    def _pass(self, stage: Stage, up_bits: int, down_bits: int) -> Aborted | None:
+    def _pass(self, stage: Stage, up_bits: int, down_bits: int) -> SecAggAborted | None:
         """Send what a stage sends up; then, unless the run must end, what it sends down."""
         present = self._present[stage] = self._left(stage)
         reason = self._terms.judge(present)

@@ -9,10 +9,17 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from qring.collectives.aggregate import Aggregate
-from qring.errors import InputError
+from qring.collectives.aggregate import Aborted, Aggregate
 
-__all__ = ["Aborted", "OnDropout", "Reason", "Reveal", "SecAggAggregate", "Stage", "Transcript"]
+__all__ = [
+    "OnDropout",
+    "Reason",
+    "Reveal",
+    "SecAggAborted",
+    "SecAggAggregate",
+    "Stage",
+    "Transcript",
+]
 
 
 class Stage(Enum):
@@ -77,17 +84,16 @@ class SecAggAggregate(Aggregate):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Aborted(Aggregate):
-    """A run that ended without a sum: nobody learned anything. ``sums`` has no rows.
+class SecAggAborted(Aborted):
+    """A secure aggregation that ended without a sum: nobody learned anything.
 
     ``stage`` is where it ended, ``present`` who was still there, of ``workers`` workers of which
-    ``threshold`` are needed. The ledger holds what had been sent by then.
+    ``threshold`` are needed.
     """
 
     reason: Reason
     stage: Stage
     present: tuple[int, ...]
-    workers: int
     threshold: int
 
     def __str__(self) -> str:
@@ -96,16 +102,11 @@ class Aborted(Aggregate):
             f"({len(self.present)} of {self.workers} present, threshold {self.threshold})"
         )
 
-    @property
-    def agreed(self) -> bool:
-        """False: there is nothing to agree on."""
-        return False
-
-    @property
-    def sum(self) -> NDArray[Any]:
-        """Refused.
-
-        Raises:
-            InputError: always; there is no sum.
-        """
-        raise InputError(f"{self}; there is no sum: ask isinstance(result, Aborted) first")
+    def evidence(self) -> dict[str, Any]:
+        """Why, where, and who was still there."""
+        return {
+            "aborted": self.reason.value,
+            "stage": self.stage.value,
+            "present": list(self.present),
+            "threshold": self.threshold,
+        }

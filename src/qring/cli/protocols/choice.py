@@ -1,0 +1,58 @@
+"""One value of ``--protocol``: the options it adds, the method it makes, the figures it prints."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qring.collectives.aggregate import Aggregate, Method
+from qring.encoding.values import FixedPoint, FloatBits, Integers, WordEncoding
+from qring.errors import InputError
+from qring.network.network import Network
+
+__all__ = ["AnyEncoding", "Choice", "as_given", "no_figures", "no_options", "words"]
+
+AnyEncoding = FloatBits | Integers | FixedPoint
+
+
+def no_options(add: Callable[..., argparse.Action]) -> None:
+    """Add no options."""
+
+
+def as_given(network: Network, _workers: int, _arguments: argparse.Namespace) -> Network:
+    """Leave the network as it is."""
+    return network
+
+
+def no_figures(_result: Aggregate) -> dict[str, int | float]:
+    """Report nothing beyond the ledger."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One protocol of the command line.
+
+    ``add_options`` gets a parser's ``add_argument``. ``method`` turns the encoding and the parsed
+    arguments into the method to run. ``network`` adds to the network what only this protocol
+    asks for. ``figures`` names what a result holds beyond its ledger: keys of the JSON object
+    and, with spaces for underscores, rows of the table.
+    """
+
+    name: str
+    method: Callable[[AnyEncoding, argparse.Namespace], Method]
+    add_options: Callable[[Callable[..., argparse.Action]], None] = no_options
+    network: Callable[[Network, int, argparse.Namespace], Network] = as_given
+    figures: Callable[[Aggregate], dict[str, int | float]] = no_figures
+
+
+def words(encoding: AnyEncoding, protocol: str) -> WordEncoding:
+    """Insist on words.
+
+    Raises:
+        InputError: the encoding is of float bits.
+    """
+    if isinstance(encoding, FloatBits):
+        raise InputError(f"{protocol} carries words, not float bits: give --word-bits")
+    return encoding

@@ -1,0 +1,78 @@
+"""``ghz``: sums in the phases of shared GHZ copies."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+
+from qring.cli.protocols.choice import AnyEncoding, Choice, words
+from qring.collectives.aggregate import Aggregate
+from qring.collectives.ghz.checksum import Checksum
+from qring.collectives.ghz.coded import CodedDigits
+from qring.collectives.ghz.digits import Digits, Repetition
+from qring.collectives.ghz.kitaev import Kitaev
+from qring.collectives.ghz.method import Ghz, GhzAggregate
+from qring.collectives.ghz.readout import Readout
+from qring.collectives.ghz.shots import Shots
+from qring.network.network import Network
+from qring.network.noise import QubitNoise
+from qring.network.wiring import Announcement, Distribution
+
+__all__ = ["CHOICE", "add_options", "figures", "method", "network"]
+
+_READOUTS: dict[str, Callable[[float], Readout]] = {
+    "digits": lambda failure: Digits(failure=failure),
+    "sequential": lambda failure: Digits(failure=failure, repetition=Repetition.SEQUENTIAL),
+    "coded": lambda _: CodedDigits(),
+    "kitaev": lambda failure: Kitaev(failure=failure),
+    "shots": lambda failure: Shots(failure=failure),
+}
+
+
+def add_options(add: Callable[..., argparse.Action]) -> None:
+    """Add what the copies and their readout can be told."""
+    add("--readout", choices=list(_READOUTS), default="digits",
+        help="ghz: how sums are read from the copies (default: digits)")  # fmt: skip
+    add("--visibility", type=float, default=1.0, metavar="V",
+        help="ghz: visibility of the shared copies (default: 1)")  # fmt: skip
+    add("--failure", type=float, default=1e-6, metavar="P",
+        help="ghz: probability that a coordinate's sum is wrong (default: 1e-6)")  # fmt: skip
+    add("--announce", choices=[kind.value for kind in Announcement], default="xor-ring",
+        help="ghz: how outcome bits are made public (default: xor-ring)")  # fmt: skip
+    add("--distribute", choices=[kind.value for kind in Distribution], default="star",
+        help="ghz: where copies come from (default: star)")  # fmt: skip
+    add("--checksum", action="store_true", help="ghz: find wrong sums and read them again")
+
+
+def method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Ghz:
+    """Make the method that the options describe."""
+    return Ghz(
+        encoding=words(encoding, arguments.protocol),
+        readout=_READOUTS[arguments.readout](arguments.failure),
+        announcement=Announcement(arguments.announce),
+        distribution=Distribution(arguments.distribute),
+        checksum=Checksum() if arguments.checksum else None,
+    )
+
+
+def network(given: Network, workers: int, arguments: argparse.Namespace) -> Network:
+    """Add the noise of the copies' qubits that gives ``--visibility``."""
+    noise = QubitNoise.of_visibility(arguments.visibility, workers)
+    return dataclasses.replace(given, qubit_noise=noise)
+
+
+def figures(result: Aggregate) -> dict[str, int | float]:
+    """Count copies and repetitions."""
+    if not isinstance(result, GhzAggregate):
+        return {}
+    return {
+        "copies": result.copies,
+        "copies_per_coordinate": result.copies_per_coordinate,
+        "repeated": result.repeated,
+    }
+
+
+CHOICE = Choice(
+    name="ghz", method=method, add_options=add_options, network=network, figures=figures
+)

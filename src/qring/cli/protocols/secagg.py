@@ -1,0 +1,43 @@
+"""``secagg``: classical secure aggregation."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from qring.cli.protocols.choice import AnyEncoding, Choice, words
+from qring.errors import InputError
+from qring.security.secagg.method import SecAgg
+from qring.security.secagg.outcome import OnDropout, Stage
+
+__all__ = ["CHOICE"]
+
+
+def _add_options(add: Callable[..., argparse.Action]) -> None:
+    add("--threshold", type=int, metavar="T",
+        help="secagg: workers needed at every stage (default: more than half)")  # fmt: skip
+    add("--on-dropout", choices=[kind.value for kind in OnDropout], default="recover",
+        help="secagg: recover the masks of lost workers, or abort (default: recover)")  # fmt: skip
+    add("--drop", action="append", default=[], metavar="WORKER:STAGE",
+        help="secagg: simulate a worker lost at share, mask or unmask")  # fmt: skip
+
+
+def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> SecAgg:
+    return SecAgg(
+        encoding=words(encoding, arguments.protocol),
+        threshold=arguments.threshold,
+        on_dropout=OnDropout(arguments.on_dropout),
+        dropouts=dict(map(_dropout, arguments.drop)),
+    )
+
+
+def _dropout(text: str) -> tuple[int, Stage]:
+    worker, _, stage = text.partition(":")
+    try:
+        return int(worker), Stage(stage)
+    except ValueError:
+        names = ", ".join(stage.value for stage in Stage)
+        raise InputError(f"--drop {text!r} is not WORKER:STAGE, with a stage of {names}") from None
+
+
+CHOICE = Choice(name="secagg", method=_method, add_options=_add_options)
