@@ -1,0 +1,1 @@
+"""Offline coded masks: random words of known sum that hide the words of a later ring."""
