@@ -102,10 +102,10 @@ def _around_the_ring(
     link: LinkFactory,
     progress: Progress,
 ) -> NDArray[Any]:
-    workers, coords = gradients.shape
+    workers = len(gradients)
     values, wire = encoding.encode(gradients)
     own = np.array(values)  # each worker's memory; rows are overwritten as chunks arrive
-    chunks = even_chunks(coords, workers)
+    chunks = even_chunks(values.shape[1], workers)
     rounds = ring.all_reduce(workers, gather=gather)
     for done, hops in enumerate(rounds, 1):
         _run_round(hops, own, chunks, wire, link)

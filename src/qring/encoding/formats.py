@@ -73,18 +73,24 @@ def width_of_sum(word_bits: int, summed: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordFormat:
-    """Words in [0, 2^b), kept as uint64; sums are formed mod 2^B, B holding that of all workers."""
+    """Words in [0, 2^b), kept as uint64; sums are formed mod 2^B, B holding that of all workers.
+
+    Where words do not carry, B is b: sums wrap.
+    """
 
     word_bits: int
     workers: int
     width: Width = Width.FIXED
+    carry: bool = True
 
     @property
     def sum_bits(self) -> int:
         """B: bits of the sum of all workers' words."""
-        return width_of_sum(self.word_bits, self.workers)
+        return width_of_sum(self.word_bits, self.workers) if self.carry else self.word_bits
 
     def _travelling_bits(self, summed: int) -> int:
+        if not self.carry:
+            return self.word_bits
         wide = self.workers if self.width is Width.FIXED else summed
         return width_of_sum(self.word_bits, wide)
 

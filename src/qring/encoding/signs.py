@@ -43,9 +43,13 @@ class SignVote:
         """One bit a vote."""
         return 1
 
+    def budget(self, weight: int) -> BitBudget:
+        """A vote and its carry."""
+        return BitBudget.of(1, weight)
+
     def check(self, gradients: NDArray[Any]) -> None:
         """Refuse NaN, which has no sign, and more workers than a sum can count."""
-        BitBudget.of(1, len(gradients))
+        self.budget(len(gradients))
         refuse_nonfinite(gradients)
 
     def encode(self, gradients: NDArray[Any]) -> tuple[NDArray[np.uint64], WordFormat]:

@@ -32,6 +32,7 @@ MAX_SUM_BITS = 62
 """Widest sum that words are allowed: it must fit a signed 64-bit integer with room for a carry."""
 
 _CHECKED_AT_ONCE = 1 << 20  # values whose finiteness is looked at together, to bound memory
+_ENCODED_AT_ONCE = 1 << 16  # temporaries stay in the processor's cache
 _FLOATS = ("float16", "float32", "float64", "bfloat16")
 
 
@@ -46,20 +47,33 @@ class Encoding(Protocol):
 
 
 class WordEncoding(Protocol):
-    """An encoding whose values are words in [0, 2^b), so that sums are exact mod 2^B."""
+    """An encoding whose values are words in [0, 2^b), so that sums are exact mod 2^B.
+
+    All coordinates are encoded, and all sums decoded, together: an encoding may mix them, and
+    there may be more words than coordinates.
+    """
 
     @property
     def word_bits(self) -> int:
-        """B."""
+        """Bits of a word, b."""
+
+    def budget(self, weight: int) -> BitBudget:
+        """Where the bits of a sum go whose workers weigh ``weight`` together.
+
+        Without a carry, sums are formed mod 2^b.
+        """
 
     def check(self, gradients: NDArray[Any]) -> None:
         """Refuse what :meth:`encode` would refuse, before any work is done."""
 
     def encode(self, gradients: NDArray[Any]) -> tuple[NDArray[np.uint64], WordFormat]:
-        """Return words of the same shape (workers, coords)."""
+        """Return words of shape (workers, words), and the format that moves them."""
 
     def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[Any]:
-        """Turn sums into numbers; the workers in each sum weigh ``weight`` together."""
+        """Turn sums, shape (…, words), into numbers, shape (…, coords).
+
+        The workers in each sum weigh ``weight`` together.
+        """
 
 
 class BitBudget(NamedTuple):
@@ -130,6 +144,10 @@ class Integers:
     width: Width = Width.FIXED
     signed: bool = True
 
+    def budget(self, weight: int) -> BitBudget:
+        """Words and their carry."""
+        return BitBudget.of(self.word_bits, weight)
+
     def check(self, gradients: NDArray[Any]) -> None:
         """Refuse values that are not integers or do not fit.
 
@@ -137,7 +155,7 @@ class Integers:
             InputError: not integers.
             BudgetError: values too large for the words, or sums too wide.
         """
-        BitBudget.of(self.word_bits, len(gradients))
+        self.budget(len(gradients))
         if gradients.dtype.kind not in "iub":
             raise InputError(f"integer words cannot carry {gradients.dtype.name}; use FixedPoint")
         low, high = -self._offset, (1 << self.word_bits) - 1 - self._offset
@@ -204,6 +222,10 @@ class FixedPoint:
         """The integer encoding underneath."""
         return Integers(word_bits=self.word_bits, width=self.width)
 
+    def budget(self, weight: int) -> BitBudget:
+        """Words and their carry."""
+        return BitBudget.of(self.word_bits, weight)
+
     def check(self, gradients: NDArray[Any]) -> None:
         """Refuse non-finite values and, unless they are clipped, values beyond the limit.
 
@@ -211,7 +233,7 @@ class FixedPoint:
             InputError: NaN or infinity.
             BudgetError: values beyond the limit, or sums too wide.
         """
-        BitBudget.of(self.word_bits, len(gradients))
+        self.budget(len(gradients))
         refuse_nonfinite(gradients)
         if self.out_of_range is OutOfRange.CLIP or gradients.size == 0:
             return
@@ -225,8 +247,15 @@ class FixedPoint:
     def encode(self, gradients: NDArray[Any]) -> tuple[NDArray[np.uint64], WordFormat]:
         """Clip if allowed, round to steps, and encode as integers, after :meth:`check`."""
         self.check(gradients)
-        reals = np.clip(gradients.astype(np.float64), -self.limit, self.limit)
-        return self.words.encode(np.rint(reals / self.step).astype(np.int64))
+        words = np.empty(gradients.shape, np.uint64)
+        largest = (1 << (self.word_bits - 1)) - 1
+        for row, target in zip(gradients, words, strict=True):
+            for start in range(0, len(row), _ENCODED_AT_ONCE):
+                block = slice(start, start + _ENCODED_AT_ONCE)
+                reals = np.clip(row[block].astype(np.float64), -self.limit, self.limit)
+                steps = np.rint(reals / self.step).astype(np.int64)
+                np.add(steps, largest, out=target[block].view(np.int64))
+        return words, self.words.format(len(gradients))
 
     def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[np.float64]:
         """Return sums in the gradient's units."""

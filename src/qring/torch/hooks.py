@@ -67,7 +67,7 @@ class GhzHook:
         total = self._total(words) if everyone is None else everyone.sum(axis=0, dtype=np.uint64)
         parts = [
             session.sum(total[block], None if everyone is None else everyone[:, block])
-            for block in self.method.blocks(len(own), self.workers)
+            for block in self.method.blocks(len(total), self.workers)
         ]
         result = session.result(np.concatenate(parts))
         self.ledger += result.ledger
@@ -79,7 +79,7 @@ class GhzHook:
     def _encode(self, own: NDArray[Any], weight: int) -> NDArray[np.uint64]:
         """Encode, and agree with all ranks on whether everybody could."""
         problem: InputError | None = None
-        words = np.zeros(len(own), np.uint64)
+        words = np.zeros(0, np.uint64)
         try:
             words = self.method.encoding.encode(own[None])[0][0] * np.uint64(weight % (1 << 64))
         except InputError as error:

@@ -285,12 +285,12 @@ def _serve(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | SecAg
         return turn.aborted(reason, Stage.SHARE)
 
     total = steps.mask(secrets, roster, sharers, words, terms.sum_bits)
-    size = -(-turn.coords * terms.sum_bits // 8)
+    size = -(-len(words) * terms.sum_bits // 8)
     masked = turn.collect(Stage.MASK, b"", sharers, size)
     contributors = tuple(masked)
     for worker in contributors:
         if worker != me:
-            total += _unpacked(masked.pop(worker), turn)
+            total += _unpacked(masked.pop(worker), len(words), terms)
     if reason := turn.announce(Stage.MASK, contributors, lambda _: b""):
         return turn.aborted(reason, Stage.MASK)
 
@@ -305,7 +305,7 @@ def _serve(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | SecAg
     if left is None:
         steps.recover(total, roster, contributors, reveals, terms.threshold, terms.sum_bits)
     body = pack_words(total.astype(np.uint64), terms.sum_bits).tobytes()
-    if reason := turn.announce(Stage.UNMASK, answers, lambda _: body, turn.coords * terms.sum_bits):
+    if reason := turn.announce(Stage.UNMASK, answers, lambda _: body, len(words) * terms.sum_bits):
         return turn.aborted(reason, Stage.UNMASK)
     return turn.accepted(method, total, reveals)
 
@@ -337,7 +337,7 @@ def _take_part(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | S
         stage = Stage.MASK
         masked = steps.mask(secrets, roster, sharers, words, terms.sum_bits)
         message = pack_words(masked.astype(np.uint64), terms.sum_bits).tobytes()
-        turn.send_up(stage, message, turn.coords * terms.sum_bits)
+        turn.send_up(stage, message, len(words) * terms.sum_bits)
         reason, _ = turn.hear(stage, lambda _: 0)
         if reason:
             return turn.aborted(reason, stage)
@@ -350,7 +350,7 @@ def _take_part(turn: _Turn, method: SecAgg, words: Words) -> SecAggAggregate | S
             return turn.aborted(reason, stage)
     except _SilentError:
         return turn.aborted(Reason.SERVER_LOST, stage)
-    return turn.accepted(method, _unpacked(body, turn), {me: own})
+    return turn.accepted(method, _unpacked(body, len(words), terms), {me: own})
 
 
 def _keys(advert: bytes) -> steps.PublicKeys:
@@ -385,7 +385,7 @@ def _shares(message: bytes, sharers: _Present, contributors: _Present) -> Reveal
     )
 
 
-def _unpacked(message: bytes, turn: _Turn) -> Words:
+def _unpacked(message: bytes, count: int, terms: Terms) -> Words:
     packed = np.frombuffer(message, np.uint8)
-    words = unpack_words(packed, turn.coords, turn.terms.sum_bits)
-    return words.astype(word_type(turn.terms.sum_bits))
+    words = unpack_words(packed, count, terms.sum_bits)
+    return words.astype(word_type(terms.sum_bits))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qring import BitBudget, BudgetError, FixedPoint, FloatBits, InputError, Integers, OutOfRange
-from qring.encoding.formats import width_of_sum
+from qring.encoding.formats import Width, WordFormat, width_of_sum
 
 
 @given(st.integers(1, 40), st.integers(1, 5000))
@@ -97,3 +97,12 @@ def test_values_that_do_not_fit_are_refused(encoding, rows, message):
 def test_absurd_fixed_point_is_refused_at_birth(limit, bits):
     with pytest.raises(InputError):
         FixedPoint(word_bits=bits, limit=limit)
+
+
+def test_words_without_a_carry_travel_at_their_own_width_and_wrap():
+    wire = WordFormat(word_bits=5, workers=9, width=Width.GROWING, carry=False)
+    assert wire.sum_bits == 5
+    assert [wire.bits(7, summed) for summed in (1, 4, 9)] == [35, 35, 35]
+    own, received = (np.array(words, np.uint64) for words in ([31, 1, 30], [1, 2, 31]))
+    assert list(wire.add(received, own)) == [0, 3, 29]
+    assert list(wire.unpack(wire.pack(own, 9), 3, 9)) == [31, 1, 30]

@@ -18,8 +18,8 @@ from qring.collectives.ghz.digits import Digits
 from qring.collectives.ghz.reading import read_block
 from qring.collectives.ghz.readout import Readout, check_visibility
 from qring.encoding.signs import SignVote
-from qring.encoding.values import MAX_SUM_BITS, WordEncoding
-from qring.errors import BudgetError, InputError
+from qring.encoding.values import WordEncoding
+from qring.errors import InputError
 from qring.ledger import Meter
 from qring.network.ghz import Words
 from qring.network.network import Network
@@ -81,22 +81,19 @@ class Ghz:
                 visibility.
             BudgetError: words too small for the values, or sums too wide.
         """
-        workers, coords = gradients.shape
+        workers = len(gradients)
         if rng is None:
             raise InputError("measuring GHZ copies is random: pass rng=numpy.random.default_rng()")
         session = self.open(workers, network, rng)
         self.encoding.check(gradients)
+        words, _ = self.encoding.encode(gradients)
         scale = np.array(session.weights, np.int64).view(np.uint64)[:, None]
-        total: NDArray[Any] | None = None
-        for block in self.blocks(coords, workers):
-            words = self.encoding.encode(gradients[:, block])[0] * scale
-            part = session.sum(words.sum(axis=0, dtype=np.uint64), words)
-            if total is None:
-                total = np.empty(coords, part.dtype)
-            total[block] = part
-            progress(block.stop, coords)
-        assert total is not None  # noqa: S101 - there is at least one coordinate
-        return session.result(total)
+        sums = np.empty(words.shape[1], np.uint64)
+        for block in self.blocks(len(sums), workers):
+            part = words[:, block] * scale
+            sums[block] = session.sum(part.sum(axis=0, dtype=np.uint64), part)
+            progress(block.stop, len(sums))
+        return session.result(sums)
 
     def open(self, workers: int, network: Network, rng: np.random.Generator) -> Session:
         """Prepare to sum blocks of ``workers`` workers' words.
@@ -108,7 +105,7 @@ class Ghz:
         return Session(self, workers, network, rng)
 
     def blocks(self, coords: int, workers: int) -> Iterator[slice]:
-        """Cut coordinates into blocks that are summed one after another, to bound memory."""
+        """Cut words into blocks that are summed one after another, to bound memory."""
         size = max(1, min(self.readout.block, _WORDS_AT_ONCE // workers))
         for start in range(0, coords, size):
             yield slice(start, min(start + size, coords))
@@ -140,22 +137,19 @@ class Session:
         if len(self.weights) != workers:
             raise InputError(f"{workers} workers need {workers} weights, not {len(self.weights)}")
         check_visibility(network.qubit_noise.visibility(workers))
-        largest = (1 << method.encoding.word_bits) - 1
-        self._sum_bits = (sum(map(abs, self.weights)) * largest).bit_length()
-        if self._sum_bits > MAX_SUM_BITS:
-            raise BudgetError(
-                f"the weighted sum takes {self._sum_bits} bits, more than {MAX_SUM_BITS}; "
-                "use smaller words or weights"
-            )
+        budget = method.encoding.budget(sum(map(abs, self.weights)))
+        self._sum_bits = budget.sum_bits
         if method.checksum is not None:
+            if budget.carry_bits == 0:
+                raise InputError("a checksum needs exact sums, but these wrap: leave it out")
             method.checksum.check_width(self._sum_bits)
         self._method, self._workers, self._network, self._rng = method, workers, network, rng
         self._meter = Meter()
         self._wiring = Wiring(workers, method.distribution, method.announcement, self._meter)
         self._copies = self._repeated = self._failed = 0
 
-    def sum(self, total: Words, words: Words | None) -> NDArray[Any]:
-        """Read one block whose weighted words add up to ``total`` mod 2^64.
+    def sum(self, total: Words, words: Words | None) -> Words:
+        """Read the sums, mod 2^B, of a block whose weighted words add up to ``total`` mod 2^64.
 
         ``words``, shape (workers, coords), may be None where the noise treats X and Y alike.
         """
@@ -179,10 +173,11 @@ class Session:
         self._copies += reading.copies
         self._repeated += reading.repeated
         self._failed += reading.failed
-        return self._method.encoding.decode(reading.sums - below, sum(self.weights))
+        return reading.sums - below
 
-    def result(self, total: NDArray[Any]) -> GhzAggregate:
-        """Close the account over all blocks, whose sums are ``total``, shape (coords,)."""
+    def result(self, sums: Words) -> GhzAggregate:
+        """Decode all blocks' sums, shape (words,), and close the account."""
+        total = self._method.encoding.decode(sums, sum(self.weights))
         return GhzAggregate(
             sums=np.broadcast_to(total, (self._workers, len(total))),
             ledger=self._meter.ledger(),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Progress
-from qring.encoding.values import BitBudget, WordEncoding
+from qring.encoding.values import WordEncoding
 from qring.errors import InputError
 from qring.ledger import Ledger, Meter
 from qring.network.network import Network
@@ -36,7 +36,6 @@ from qring.security.secagg.star import Star
 __all__ = ["SecAgg", "Terms"]
 
 _FEWEST = 3  # the sum of two tells each of them the other's gradient
-_ENCODED_AT_ONCE = 1 << 16  # temporaries stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,20 +121,14 @@ class SecAgg:
         return Terms(
             workers=workers,
             threshold=threshold,
-            sum_bits=BitBudget.of(self.encoding.word_bits, workers).sum_bits,
+            sum_bits=self.encoding.budget(workers).sum_bits,
             server=self.server,
             on_dropout=self.on_dropout,
         )
 
     def words(self, gradient: NDArray[Any], sum_bits: int) -> Words:
-        """One worker's words, shape (coords,), in the type that masks are drawn in.
-
-        ``gradient`` has passed the encoding's check.
-        """
-        words = np.empty(len(gradient), word_type(sum_bits))
-        for start in range(0, len(gradient), _ENCODED_AT_ONCE):
-            block = slice(start, start + _ENCODED_AT_ONCE)
-            words[block] = self.encoding.encode(gradient[None, block])[0][0]
+        """One worker's words, shape (words,), in the type that masks are drawn in."""
+        words: Words = self.encoding.encode(gradient[None])[0][0].astype(word_type(sum_bits))
         return words
 
 
@@ -235,13 +228,16 @@ class _Run:
         if ended := self._pass(Stage.SHARE, to_all, from_all):
             return ended
 
-        coords = self._gradients.shape[1]
-        total = np.zeros(coords, word_type(terms.sum_bits))
+        total = np.zeros(0, word_type(terms.sum_bits))
         if terms.judge(self._left(Stage.MASK)) is not Reason.SERVER_LOST:
             for w in self._left(Stage.MASK):
                 words = method.words(self._gradients[w], terms.sum_bits)
-                total += steps.mask(secrets[w], roster, list(sharings), words, terms.sum_bits)
-        if ended := self._pass(Stage.MASK, coords * terms.sum_bits, 0):
+                steps.mask(secrets[w], roster, list(sharings), words, terms.sum_bits)
+                if len(total):
+                    total += words
+                else:
+                    total = words
+        if ended := self._pass(Stage.MASK, len(total) * terms.sum_bits, 0):
             return ended
 
         contributors = self._present[Stage.MASK]
@@ -256,7 +252,7 @@ class _Run:
             for w in self._left(Stage.UNMASK)
         }
         revealed = shamir.SHARE_BYTES * 8 * len(sharings)
-        if ended := self._pass(Stage.UNMASK, revealed, coords * terms.sum_bits):
+        if ended := self._pass(Stage.UNMASK, revealed, len(total) * terms.sum_bits):
             return ended
         steps.recover(total, roster, contributors, reveals, threshold, terms.sum_bits)
         return terms.accepted(method.encoding, total, self._meter.ledger(), self._present, reveals)
