@@ -14,8 +14,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.network.noise import QubitNoise
+from qring.network.copies import Kind, Tampered
+from qring.network.noise import PERFECT_QUBITS, QubitNoise
 from qring.network.parity import Transcript, coin_flips, transcript_of
+from qring.network.supply import FreshCopies, Supply
+from qring.network.view import Announced, measure_halves
 from qring.network.wiring import Wiring
 
 __all__ = ["GhzBatch"]
@@ -27,10 +30,23 @@ class GhzBatch:
     """Coordinates whose words ``workers`` workers will encode on GHZ copies.
 
     ``total`` is the sum of all workers' words mod 2^64, shape (coords,). ``words``, shape
-    (workers, coords), is needed only where the noise tells single phases apart.
+    (workers, coords), is needed only where the noise, or an adversary, tells single phases apart.
+    Copies come from ``supply``; without one, fresh ones of this ``noise`` are shared as they are
+    needed. With ``view``, everything announced is appended to it.
     """
 
-    __slots__ = ("_noise", "_rng", "_total", "_wiring", "_words", "copies", "workers")
+    __slots__ = (
+        "_noise",
+        "_rng",
+        "_seen",
+        "_supply",
+        "_total",
+        "_view",
+        "_wiring",
+        "_words",
+        "copies",
+        "workers",
+    )
 
     def __init__(
         self,
@@ -38,12 +54,17 @@ class GhzBatch:
         words: Words | None,
         *,
         workers: int,
-        noise: QubitNoise,
+        noise: QubitNoise = PERFECT_QUBITS,
         wiring: Wiring,
         rng: np.random.Generator,
+        supply: Supply | None = None,
+        view: list[Announced] | None = None,
     ) -> None:
         self._total, self._words, self.workers = total, words, workers
-        self._noise, self._wiring, self._rng = noise, wiring, rng
+        self._supply = supply or FreshCopies(workers=workers, noise=noise, wiring=wiring, rng=rng)
+        self._noise, self._wiring, self._rng = self._supply.noise, wiring, rng
+        self._view = view
+        self._seen: Words | None = None
         self.copies = 0
 
     def __len__(self) -> int:
@@ -52,7 +73,7 @@ class GhzBatch:
     @property
     def visibility(self) -> float:
         """V that a readout may count on."""
-        return self._noise.visibility(self.workers)
+        return self._supply.visibility
 
     def announce(
         self, digit: int, correction: Words, where: NDArray[np.intp] | None = None
@@ -62,7 +83,7 @@ class GhzBatch:
         ``correction``, shape (coords,), is public; worker 0 takes it off its own phase. With
         ``where`` only those coordinates are measured, and ``correction`` is theirs.
         """
-        self._charge(len(correction))
+        tampered = self._take(len(correction))
         total = self._total if where is None else self._total[where]
         left = total - correction
         odd = (left >> np.uint64(digit)).astype(np.uint8) & np.uint8(1)
@@ -81,7 +102,11 @@ class GhzBatch:
                 angle = turn * (math.pi / (1 << digit))
                 odds = (1 - self._noise.kept**self.workers * np.cos(angle)) / 2
                 odd[skew] = coin_flips(odds, len(skew), self._rng)
-        return transcript_of(odd, self.workers, self._rng)
+        transcript = transcript_of(odd, self.workers, self._rng)
+        if len(tampered) or self._view is not None:
+            coords = np.arange(len(self)) if where is None else where
+            transcript = self._disturbed(transcript, tampered, digit, correction, coords)
+        return transcript
 
     def tally(self, digits: Sequence[int], copies: int) -> NDArray[np.int64]:
         """Measure ``copies`` copies a coordinate, scale and quadrature, all announced at once.
@@ -90,7 +115,10 @@ class GhzBatch:
         worker 0 turns its qubit back by π/2 more, so that the parity follows the sine of the
         total phase. Counts alone are drawn; the transcript is uniform within them.
         """
-        self._charge(2 * len(digits) * len(self) * copies)
+        shape = (len(digits), 2, len(self), copies)
+        tampered = self._take(math.prod(shape))
+        if len(tampered) or self._view is not None:
+            return self._tally_each(digits, copies, tampered)
         counts = np.empty((len(digits), 2, len(self)), np.int64)
         for row, digit in enumerate(digits):
             for column, quarter in enumerate((0.0, -math.pi / 2)):
@@ -111,9 +139,10 @@ class GhzBatch:
             linear(self._total),
             None if self._words is None else linear(self._words),
             workers=self.workers,
-            noise=self._noise,
             wiring=self._wiring,
             rng=self._rng,
+            supply=self._supply,
+            view=self._view,
         )
 
     def _odds_of_sums(self, digit: int, quarter: float) -> NDArray[np.float64]:
@@ -138,7 +167,69 @@ class GhzBatch:
         phases[0] += extra
         return (1 - self._noise.expectation(phases)) / 2
 
-    def _charge(self, copies: int) -> None:
+    def _take(self, copies: int) -> Tampered:
         self.copies += copies
-        self._wiring.share(copies)
+        tampered = self._supply.take(copies)
         self._wiring.announce(copies)
+        return tampered
+
+    def _tally_each(
+        self, digits: Sequence[int], copies: int, tampered: Tampered
+    ) -> NDArray[np.int64]:
+        """Tally with every outcome drawn, where copies differ or somebody listens."""
+        coords = np.repeat(np.arange(len(self)), copies)
+        correction = np.zeros(len(coords), np.uint64)
+        counts = np.empty((len(digits), 2, len(self)), np.int64)
+        start = 0
+        for row, digit in enumerate(digits):
+            for column, quarter in enumerate((0.0, -math.pi / 2)):
+                part = tampered.between(start, start + len(coords))
+                start += len(coords)
+                odds = np.repeat(np.clip(self._odds_of_sums(digit, quarter), 0, 1), copies)
+                odd = coin_flips(odds, len(odds), self._rng)
+                shown = transcript_of(odd, self.workers, self._rng)
+                shown = self._disturbed(shown, part, digit, correction, coords, quarter)
+                counts[row, column] = shown.parities().reshape(-1, copies).sum(axis=1)
+        return counts
+
+    def _disturbed(
+        self,
+        transcript: Transcript,
+        tampered: Tampered,
+        digit: int,
+        correction: Words,
+        coords: NDArray[np.intp],
+        quarter: float = 0.0,
+    ) -> Transcript:
+        """Put in what tampered copies show instead, and keep what an eavesdropper sees and holds.
+
+        ``correction`` and ``coords`` have an entry a copy.
+        """
+        guesses = np.zeros((self.workers, len(tampered)), np.uint64)
+        held = np.zeros(guesses.shape, np.uint8)
+        if len(tampered):
+            if self._words is None:
+                raise ValueError("copies that tell phases apart need every worker's words")
+            there = coords[tampered.where]
+            own = self._words[:, there]
+            own[0] -= correction[tampered.where]
+            turns = (own & np.uint64((2 << digit) - 1)).astype(np.float64)
+            phases = turns * (math.pi / (1 << digit))
+            phases[0] += quarter
+            outcomes = tampered.in_x(phases, self._rng)
+            transcript = transcript.replaced(tampered.where, outcomes)
+            if (tampered.kind == Kind.HALVES).any():
+                if self._seen is None:
+                    self._seen = np.zeros((self.workers, len(self)), np.uint64)
+                guesses = self._seen[:, there]
+                guesses[0] -= correction[tampered.where]
+                guesses &= np.uint64((2 << digit) - 1)
+                held = measure_halves(tampered, phases, outcomes, guesses, digit, self._rng)
+                found = (held ^ outcomes).astype(np.uint64) << np.uint64(digit)
+                self._seen[:, there] |= found
+        if self._view is not None:
+            seen = Announced(
+                digit, quarter, coords, correction, transcript, tampered, guesses, held
+            )
+            self._view.append(seen)
+        return transcript

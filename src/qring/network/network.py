@@ -9,9 +9,15 @@ import numpy as np
 
 from qring.errors import InputError
 from qring.ledger import Meter
+from qring.network.adversary.base import Adversary, History
+from qring.network.copies import check_workers
+from qring.network.faults import noisy_copies
 from qring.network.ghz import GhzBatch, Words
 from qring.network.links import Faults, Link, SuperdenseLink
 from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
+from qring.network.pool import Pool
+from qring.network.supply import FreshCopies, Supply
+from qring.network.view import Announced
 from qring.network.wiring import Wiring
 
 __all__ = ["Network"]
@@ -24,12 +30,16 @@ class Network:
     ``noise`` is that of every shared pair, unless ``noise_on`` names the directed link
     (src, dst). ``qubit_noise`` is that of every qubit of a GHZ state. Classical bits are
     noiseless. With ``record_faults`` the result carries every sampled error of a pair.
+    ``adversary`` sits where copies are made and shared; see :mod:`qring.network.adversary`. With
+    ``record_view`` the result carries all that she sees and holds.
     """
 
     noise: BellDiagonal = NOISELESS
     noise_on: Mapping[tuple[int, int], BellDiagonal] = field(default_factory=dict)
     qubit_noise: QubitNoise = PERFECT_QUBITS
     record_faults: bool = False
+    adversary: Adversary | None = None
+    record_view: bool = False
 
     def noise_between(self, src: int, dst: int) -> BellDiagonal:
         """Noise of the pairs shared for messages from ``src`` to ``dst``."""
@@ -62,6 +72,51 @@ class Network:
             src, dst, meter, noise=self.noise_between(src, dst), rng=rng, faults=kept
         )
 
+    def ghz_supply(self, workers: int, *, wiring: Wiring, rng: np.random.Generator) -> Supply:
+        """Copies for ``workers`` workers that are shared as they are needed, untested."""
+        return FreshCopies(
+            workers=workers,
+            noise=self.qubit_noise,
+            wiring=wiring,
+            rng=rng,
+            adversary=self.adversary,
+        )
+
+    def ghz_pool(
+        self,
+        count: int,
+        *,
+        workers: int,
+        wiring: Wiring,
+        rng: np.random.Generator,
+        history: History = (),
+        first: int = 0,
+    ) -> Pool:
+        """Share ``count`` copies, numbered from ``first``, and have them received and kept.
+
+        An adversary's copies arrive as she made them; noise strikes the others.
+
+        Raises:
+            InputError: noise that is not followed copy by copy, or more than 64 workers.
+        """
+        check_workers(workers)
+        wiring.share(count)
+        tampered = noisy_copies(count, workers, self.qubit_noise, rng)
+        nodes: frozenset[int] = frozenset()
+        if self.adversary is not None:
+            self.adversary.check(workers)
+            nodes = self.adversary.nodes
+            if self.adversary.source is not None:
+                hers = self.adversary.source.tamper(first, count, workers, history, rng)
+                tampered = hers.and_also(tampered)
+        return Pool(
+            count=count,
+            workers=workers,
+            tampered=tampered,
+            visibility=self.qubit_noise.visibility(workers),
+            nodes=nodes,
+        )
+
     def ghz_batch(
         self,
         total: Words,
@@ -70,8 +125,20 @@ class Network:
         workers: int,
         wiring: Wiring,
         rng: np.random.Generator,
+        supply: Supply | None = None,
+        view: list[Announced] | None = None,
     ) -> GhzBatch:
-        """Share GHZ copies for coordinates whose words, mod 2^64, add up to ``total``."""
+        """Get ready to encode words, which add up to ``total`` mod 2^64, on copies of ``supply``.
+
+        Without a supply fresh copies are shared as they are needed. With ``view``, what is
+        announced is appended to it.
+        """
         return GhzBatch(
-            total, words, workers=workers, noise=self.qubit_noise, wiring=wiring, rng=rng
+            total,
+            words,
+            workers=workers,
+            wiring=wiring,
+            rng=rng,
+            supply=supply or self.ghz_supply(workers, wiring=wiring, rng=rng),
+            view=view,
         )

@@ -27,6 +27,16 @@ class Transcript(NamedTuple):
         """Parity of each copy's outcomes, shape (copies,), 0 or 1."""
         return np.unpackbits(np.bitwise_xor.reduce(self.planes, axis=0), count=self.copies)
 
+    def outcomes(self) -> NDArray[np.uint8]:
+        """Every worker's outcome of each copy, shape (workers, copies), 0 or 1."""
+        return np.unpackbits(self.planes, axis=1, count=self.copies)
+
+    def replaced(self, where: NDArray[np.int64], outcomes: NDArray[np.uint8]) -> Transcript:
+        """The same, but with these ``outcomes``, shape (workers, len(where)), of some copies."""
+        bits = self.outcomes()
+        bits[:, where] = outcomes
+        return Transcript(np.packbits(bits, axis=1), self.copies)
+
 
 def transcript_of(
     parities: NDArray[np.uint8], workers: int, rng: np.random.Generator

@@ -1,0 +1,70 @@
+"""What an adversary is: what she does to copies, who is on her side, what she has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from qring.errors import InputError
+from qring.network.copies import Tampered
+
+__all__ = ["Adversary", "History", "Public", "Source"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """What everybody heard of one verification: copies shared, copies tested, tests failed."""
+
+    copies: int
+    tested: int
+    failed: int
+    accepted: bool
+
+
+History = tuple[Public, ...]
+"""All verifications so far, first to last."""
+
+
+class Source(Protocol):
+    """What an eavesdropper does to copies on their way. A frozen value."""
+
+    def tamper(
+        self,
+        first: int,
+        count: int,
+        workers: int,
+        history: History,
+        rng: np.random.Generator,
+    ) -> Tampered:
+        """Change some of the copies ``first`` … ``first + count − 1``, and say which, from 0.
+
+        It must not depend on coins that are drawn after receipt, and cannot: it is not told.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adversary:
+    """An eavesdropper, her ``source`` of copies, and the dishonest ``nodes`` on her side.
+
+    Nodes pool all they have with her. In a test they speak last and say what makes it pass; in
+    a sum they report honestly, as what they could spoil there is their own.
+    """
+
+    source: Source | None = None
+    nodes: frozenset[int] = frozenset()
+
+    def check(self, workers: int) -> None:
+        """Refuse nodes that do not exist.
+
+        Raises:
+            InputError: a node beyond the workers, or no honest worker left.
+        """
+        for node in self.nodes:
+            if not 0 <= node < workers:
+                raise InputError(
+                    f"dishonest node {node} is not one of the workers 0..{workers - 1}"
+                )
+        if len(self.nodes) >= workers:
+            raise InputError("all workers are dishonest: there is nobody to protect")

@@ -1,0 +1,108 @@
+"""Stabilisers of a GHZ state: random strings of them, and what measuring them shows.
+
+The strings are the even-weight ones of Z, with sign +, and those with Y on an even-sized set and
+X elsewhere, with sign (−1)^(|set|/2). A string is a kind (``phase``: whether it is of the second
+sort) and a ``set``. Source: paper section 4.3.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.network.copies import Kind, Tampered, odd_bits, random_patterns, worker_bits
+
+__all__ = ["Strings", "draw_strings", "flags", "outcomes_behind", "pauli_string"]
+
+
+class Strings(NamedTuple):
+    """Stabilisers, one a copy: ``phase`` (bool) and ``sets`` (bit i for worker i, even weight)."""
+
+    phase: NDArray[np.bool_]
+    sets: NDArray[np.uint64]
+
+
+def draw_strings(count: int, workers: int, rng: np.random.Generator) -> Strings:
+    """Draw uniformly among the 2^n − 1 stabilisers that are not the identity."""
+    coins = random_patterns(count, workers, rng)  # worker 0's bit says which sort
+    while len(identities := np.flatnonzero(coins == 0)):
+        coins[identities] = random_patterns(len(identities), workers, rng)
+    others = coins & ~np.uint64(1)
+    return Strings((coins & np.uint64(1)).astype(np.bool_), others | odd_bits(others))
+
+
+def pauli_string(phase: bool, members: int, workers: int) -> str:
+    """The string as text, worker 0 first: ``+Z_Z``, ``-YXY``."""
+    inside, outside = "YX" if phase else "Z_"
+    letters = "".join(inside if members >> i & 1 else outside for i in range(workers))
+    return ("-" if _negative(phase, members) else "+") + letters
+
+
+def flags(
+    copies: Tampered, strings: Strings, workers: int, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Whether the outcome of each copy's string has the wrong sign. Exact for every kind of copy.
+
+    An X error anticommutes with Z and with Y; a turned |1…1⟩ shows in the second sort alone.
+    """
+    wrong = odd_bits(copies.bits & strings.sets)
+    ghz = copies.kind == Kind.GHZ
+    turned = np.flatnonzero(ghz & strings.phase & (copies.turn != 0))
+    if len(turned):
+        odds = (1 - np.cos(copies.turn[turned])) / 2
+        wrong[turned] ^= rng.random(len(turned)) < odds
+    if not ghz.all():
+        coin = (copies.kind == Kind.HALVES) | (copies.kind == Kind.DEPHASED) & strings.phase
+        coin |= (copies.kind == Kind.PRODUCT) & ~strings.phase
+        wrong[coin] = rng.integers(2, size=int(coin.sum()), dtype=np.uint8).astype(np.bool_)
+        product = np.flatnonzero((copies.kind == Kind.PRODUCT) & strings.phase)
+        odds = _product_odds(copies[product], strings.sets[product], workers)
+        wrong[product] = rng.random(len(product)) < odds
+    return wrong
+
+
+def _product_odds(copies: Tampered, sets: NDArray[np.uint64], workers: int) -> NDArray[np.float64]:
+    """Odds that a string of the second sort flags a product copy.
+
+    Each X shows ±cos δ on average, each Y ±sin δ, and they are independent.
+    """
+    members = worker_bits(sets, workers).sum(axis=0)
+    shown = np.cos(copies.turn) ** (workers - members) * np.sin(copies.turn) ** members
+    flipped = odd_bits(copies.bits) ^ (members % 4 == 2)
+    return np.asarray((1 - np.where(flipped, -shown, shown)) / 2)
+
+
+def outcomes_behind(
+    copy: Tampered, phase: bool, members: int, wrong: bool, workers: int, rng: np.random.Generator
+) -> tuple[int | None, ...]:
+    """What the workers announced for one copy whose string came out ``wrong`` or right.
+
+    ``None`` where the string has no letter. Drawn afterwards, which is all the same: the law is
+    that of the outcomes given their sign.
+    """
+    pattern = int(copy.bits[0])
+    asked = [phase or bool(members >> i & 1) for i in range(workers)]
+    odd = wrong ^ _negative(phase, members)
+    if not phase and copy.kind[0] < Kind.PRODUCT:
+        collective = int(rng.integers(2))
+        shown = [collective ^ (pattern >> i & 1) for i in range(workers)]
+    elif phase and copy.kind[0] == Kind.PRODUCT:
+        angles = [float(copy.turn[0]) + math.pi * (pattern >> i & 1) for i in range(workers)]
+        angles = [a - math.pi / 2 * (members >> i & 1) for i, a in enumerate(angles)]
+        odds = (1 - np.cos(angles)) / 2
+        shown = [int(b) for b in rng.random(workers) < odds]
+        while sum(shown) % 2 != odd:
+            shown = [int(b) for b in rng.random(workers) < odds]
+    else:
+        shown = [int(b) for b in rng.integers(2, size=workers)]
+        last = max(i for i in range(workers) if asked[i])
+        parity = sum(b for i, b in enumerate(shown) if asked[i]) % 2
+        shown[last] ^= parity ^ odd
+    return tuple(b if there else None for b, there in zip(shown, asked, strict=True))
+
+
+def _negative(phase: bool, members: int) -> bool:
+    return phase and members.bit_count() % 4 == 2
