@@ -1,0 +1,109 @@
+"""Masks made ahead for all workers: a folder with one file a worker."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from qring.errors import InputError
+from qring.security.masks.file import MaskFile, MaskLabel, MaskWriter, Words
+
+__all__ = ["Inventory", "mask_path", "writers"]
+
+
+def mask_path(folder: Path, worker: int) -> Path:
+    """Where a worker's masks lie."""
+    return folder / f"worker-{worker}.masks"
+
+
+@contextmanager
+def writers(folder: Path, labels: list[MaskLabel]) -> Iterator[list[MaskWriter]]:
+    """Write files of masks together; unless the block ends well, none of them is left.
+
+    Raises:
+        InputError: the folder cannot be used, or holds masks of one of the workers.
+    """
+    open_: list[MaskWriter] = []
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for label in labels:
+                path = mask_path(folder, label.worker)
+                if path.exists():
+                    raise InputError(f"{path} exists already; use it up or move it away")
+                open_.append(MaskWriter(path, label))
+        except OSError as error:
+            raise InputError(f"cannot keep masks in {folder}: {error.strerror}") from None
+        yield open_
+        while open_:
+            open_[-1].publish()
+            open_.pop()
+    finally:
+        for writer in open_:
+            writer.discard()
+
+
+class Inventory:
+    """Masks of all ``workers`` workers, in one process. Nobody but a simulation holds them all."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a folder of masks.
+
+        Raises:
+            InputError: a file that is missing, damaged, or of another batch.
+        """
+        first = MaskFile(mask_path(folder, 0))
+        self.label = first.label
+        self._files = [first]
+        self._lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for worker in range(1, self.label.workers):
+                self._files.append(MaskFile(mask_path(folder, worker)))
+            for worker, file in enumerate(self._files):
+                label = file.label
+                if (label.batch, label.worker) != (self.label.batch, worker):
+                    raise InputError(
+                        f"the masks of worker {worker} in {folder} were not made together with "
+                        "those of worker 0: their sums are not known"
+                    )
+        except InputError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Inventory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        os.close(self._lock)
+        for file in self._files:
+            file.close()
+
+    @property
+    def left(self) -> int:
+        """Masks that every worker still has."""
+        return self.label.masks - max(file.used for file in self._files)
+
+    def take(self, count: int) -> tuple[int, Words, Words]:
+        """Take ``count`` masks out for good: start, masks of shape (workers, count), their sums.
+
+        Where a worker is ahead, because another died between taking and using, all skip there.
+
+        Raises:
+            InputError: not enough masks are left.
+        """
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # other processes must not take in between
+        try:
+            start = max(file.used for file in self._files)
+            taken = [file.take(count, start=start) for file in self._files]
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return start, np.stack([each.own for each in taken]), taken[0].total
