@@ -35,14 +35,22 @@ class Announcement(Enum):
 
 
 class Wiring:
-    """The links of ``workers`` workers that share GHZ copies. Charges a meter."""
+    """The links of ``workers`` workers that share GHZ copies. Charges a meter.
 
-    __slots__ = ("_announcement", "_distribution", "_meter", "_workers")
+    ``phase`` is when bits are announced; rounds count online only.
+    """
+
+    __slots__ = ("_announcement", "_distribution", "_meter", "_phase", "_workers")
 
     def __init__(
-        self, workers: int, distribution: Distribution, announcement: Announcement, meter: Meter
+        self,
+        workers: int,
+        distribution: Distribution,
+        announcement: Announcement,
+        meter: Meter,
+        phase: Phase = Phase.ONLINE,
     ) -> None:
-        self._workers, self._meter = workers, meter
+        self._workers, self._meter, self._phase = workers, meter, phase
         self._distribution, self._announcement = distribution, announcement
 
     def share(self, copies: int) -> None:
@@ -61,15 +69,23 @@ class Wiring:
         if copies == 0:
             return
         if self._announcement is Announcement.BROADCAST:
-            for src in range(self._workers):
-                for dst in range(self._workers):
-                    if src != dst:
-                        self._meter.charge(src, dst, Phase.ONLINE, Carrier.BIT, copies)
-            self._meter.rounds += 1
+            self.broadcast(copies)
             return
-        for src, dst, bits in _around(self._workers, copies):
-            self._meter.charge(src, dst, Phase.ONLINE, Carrier.BIT, bits)
-        self._meter.rounds += 2 * (self._workers - 1)
+        for src, dst, load in _around(self._workers, copies):
+            self._meter.charge(src, dst, self._phase, Carrier.BIT, load)
+        self._end_rounds(2 * (self._workers - 1))
+
+    def broadcast(self, bits: int) -> None:
+        """Have every worker send ``bits`` bits of its own to every other, in one round."""
+        for src in range(self._workers):
+            for dst in range(self._workers):
+                if src != dst:
+                    self._meter.charge(src, dst, self._phase, Carrier.BIT, bits)
+        self._end_rounds(1)
+
+    def _end_rounds(self, rounds: int) -> None:
+        if self._phase is Phase.ONLINE:
+            self._meter.rounds += rounds
 
 
 @functools.lru_cache(maxsize=64)
