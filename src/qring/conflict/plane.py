@@ -8,7 +8,7 @@ register depends on θ alone.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -34,7 +34,8 @@ class Circuit:
 
     passes: int
     reference: float = HALF
-    phases: tuple[float, ...] | None = None
+    # Not hashed: hundreds of floats, at every look into a cache, and the rest tells nearly all apart.
+    phases: tuple[float, ...] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         if self.passes < 1:
