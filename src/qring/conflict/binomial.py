@@ -51,6 +51,7 @@ def at_most(k: int, trials: int, p: float) -> float:
     return float(min(1.0, law(trials, p)[: k + 1].sum()))
 
 
+@lru_cache(maxsize=4096)
 def interval(k: int, trials: int, failure: float) -> tuple[float, float]:
     """Clopper–Pearson: holds the true p with probability at least 1 − ``failure``, always."""
     if trials == 0:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qring.errors import InputError
 
-__all__ = ["AffinePairs", "Groups", "Matching", "Pairs", "as_ties"]
+__all__ = ["AffinePairs", "Groups", "Matching", "Pairs", "RandomPairs", "as_ties"]
 
 
 class Matching(Protocol):
@@ -56,7 +56,7 @@ class Pairs:
         Raises:
             InputError: another shape, indices out of range, or a coordinate in two pairs.
         """
-        array = _integers(pairs, "a matching")
+        array = _integers(pairs, "a matching").astype(np.int64)
         if array.ndim != 2 or array.shape[1] != 2 or not len(array):
             raise InputError(f"pairs must have shape (M, 2) with M at least 1, not {array.shape}")
         outside = array[(array < 0) | (array >= coords)]
@@ -116,18 +116,19 @@ class AffinePairs:
 class Groups:
     """Ties of two or more coordinates, in a list of members cut at ``starts``.
 
-    ``group`` has shape (d,) and holds each coordinate's group, −1 where it is free; group k is
-    ``members[starts[k]:starts[k+1]]``.
+    ``labels`` has shape (d,); group k has the label ``names[k]``, which ascend, and the members
+    ``members[starts[k]:starts[k+1]]``. Coordinates with other labels are free.
     """
 
-    group: NDArray[np.int64]
+    labels: NDArray[Any]
+    names: NDArray[Any]
     members: NDArray[np.int64]
     starts: NDArray[np.int64]
 
     @property
     def coords(self) -> int:
         """Coordinates there are, tied or not."""
-        return len(self.group)
+        return len(self.labels)
 
     @property
     def tied(self) -> int:
@@ -139,9 +140,17 @@ class Groups:
         """Members of each group."""
         return np.diff(self.starts)
 
+    def of_coordinate(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The groups of coordinates, −1 where they are free; shape of ``indices``."""
+        labels = self.labels.take(indices)
+        group = np.minimum(np.searchsorted(self.names, labels), len(self.names) - 1)
+        return np.where(self.names[group] == labels, group, -1)
+
     @classmethod
     def of(cls, labels: ArrayLike) -> Groups:
         """Read one integer label a coordinate, shape (d,): equal labels are tied, −1 is free.
+
+        Labels of 8 or 16 bits are sorted in a time that is linear in d.
 
         Raises:
             InputError: another shape, labels below −1, or no two coordinates tied.
@@ -149,19 +158,64 @@ class Groups:
         array = _integers(labels, "group labels")
         if array.ndim != 1 or not len(array):
             raise InputError(f"group labels must have shape (d,), not {array.shape}")
-        if array.min() < -1:
-            raise InputError(f"group labels are -1 (free) or more, not {int(array.min())}")
         order = np.argsort(array, kind="stable")
-        order = order[array[order] >= 0]
-        _, counts = np.unique(array[order], return_counts=True)
-        large = counts > 1  # a group of one is free
-        if not large.any():
+        ordered = array[order]
+        if ordered[0] < -1:
+            raise InputError(f"group labels are -1 (free) or more, not {int(ordered[0])}")
+        edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        starts = np.concatenate([[0], edges])
+        counts = np.diff(np.append(starts, len(array)))
+        names = ordered[starts]
+        tied = (counts > 1) & (names >= 0)  # a group of one is free
+        if not tied.any():
             raise InputError("no two coordinates share a label; nothing is tied")
-        members = order[np.repeat(large, counts)].astype(np.int64)
-        starts = np.concatenate([[0], np.cumsum(counts[large])]).astype(np.int64)
-        group = np.full(len(array), -1, np.int64)
-        group[members] = np.repeat(np.arange(int(large.sum())), counts[large])
-        return cls(group, members, starts)
+        members = order if tied.all() else order[np.repeat(tied, counts)]
+        return cls(array, names[tied], members, np.concatenate([[0], np.cumsum(counts[tied])]))
+
+
+class RandomPairs:
+    """A uniformly random matching within groups, of which only what is asked for is drawn.
+
+    One member of a group of odd size stays free. Pairs once told stay as they are, so the law is
+    that of a matching drawn whole; an audit of a hundred copies asks for a hundred pairs.
+    """
+
+    __slots__ = ("_groups", "_partners", "_rng", "_widowed", "tied")
+
+    def __init__(self, groups: Groups, rng: np.random.Generator) -> None:
+        self._groups, self._rng = groups, rng
+        self._partners: dict[int, int] = {}
+        self._widowed: set[int] = set()  # groups of odd size whose free member is known
+        self.tied = int((groups.sizes // 2 * 2).sum())
+
+    @property
+    def coords(self) -> int:
+        """Coordinates there are, tied or not."""
+        return self._groups.coords
+
+    def partner(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The coordinates they are paired with, or −1; shape of ``indices``."""
+        groups = self._groups.of_coordinate(indices)
+        pairs = zip(indices.tolist(), groups.tolist(), strict=True)
+        return np.array([-1 if k < 0 else self._of(i, k) for i, k in pairs], np.int64)
+
+    def _of(self, coordinate: int, group: int) -> int:
+        if coordinate in self._partners:
+            return self._partners[coordinate]
+        first, end = self._groups.starts[group : group + 2].tolist()
+        places = end - first + (end - first) % 2  # to be paired with the last place is to be free
+        while True:
+            drawn = first + int(self._rng.random() * places)
+            if drawn == end:
+                if group not in self._widowed:
+                    self._widowed.add(group)
+                    self._partners[coordinate] = -1
+                    return -1
+                continue
+            other = int(self._groups.members[drawn])
+            if other != coordinate and other not in self._partners:
+                self._partners[coordinate], self._partners[other] = other, coordinate
+                return other
 
 
 def as_ties(ties: ArrayLike | Matching | Groups, coords: int) -> Matching | Groups:
@@ -171,7 +225,7 @@ def as_ties(ties: ArrayLike | Matching | Groups, coords: int) -> Matching | Grou
         InputError: not integers, neither shape, or another number of coordinates.
     """
     read: Matching | Groups
-    if isinstance(ties, Pairs | AffinePairs | Groups):
+    if isinstance(ties, Pairs | AffinePairs | RandomPairs | Groups):
         read = ties
     else:
         array = np.asarray(ties)
@@ -185,7 +239,7 @@ def as_ties(ties: ArrayLike | Matching | Groups, coords: int) -> Matching | Grou
     return read
 
 
-def _integers(values: ArrayLike, what: str) -> NDArray[np.int64]:
+def _integers(values: ArrayLike, what: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.asarray(values)
     except ValueError:
@@ -194,4 +248,4 @@ def _integers(values: ArrayLike, what: str) -> NDArray[np.int64]:
         ) from None
     if array.dtype.kind not in "iu":
         raise InputError(f"{what} must hold integers, not {array.dtype.name}")
-    return array.astype(np.int64)
+    return array

@@ -120,7 +120,7 @@ def measure_groups(
     e, f = errors if errors is not None else (zero, zero)
     place = source ^ e
     inside = place < signs.coords
-    group = np.where(inside, ties.group[np.where(inside, place, 0)], -1)
+    group = np.where(inside, ties.of_coordinate(np.where(inside, place, 0)), -1)
     hit = group >= 0
     where = np.flatnonzero(hit)
     sizes = ties.sizes[group[where]]

@@ -34,7 +34,7 @@ class Circuit:
 
     passes: int
     reference: float = HALF
-    # Not hashed: hundreds of floats, at every look into a cache, and the rest tells nearly all apart.
+    # Not hashed: they are long, and passes tell nearly all circuits apart.
     phases: tuple[float, ...] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from qring.errors import InputError
 
-__all__ = ["ArraySigns", "HashedSigns", "PackedSigns", "Signs", "ZeroRule", "as_signs"]
+__all__ = [
+    "ArraySigns",
+    "HashedSigns",
+    "PackedSigns",
+    "RelativeSigns",
+    "Signs",
+    "ZeroRule",
+    "as_signs",
+]
 
 _CHUNK_BYTES = 1 << 24
 
@@ -101,13 +109,34 @@ class HashedSigns:
         return top
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RelativeSigns:
+    """Signs seen by a client some of whose ties are of opposite signs, θ_i = −θ_j.
+
+    The client flips the phase of the coordinates in ``flipped``, bool, shape (d,), on every copy
+    before it measures; then equal signs agree again.
+    """
+
+    signs: Signs
+    flipped: NDArray[np.bool_]
+
+    @property
+    def coords(self) -> int:
+        """How many there are."""
+        return self.signs.coords
+
+    def negative(self, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the signs at ``indices`` are −1 once the client has flipped its own."""
+        return self.signs.negative(indices) ^ self.flipped.take(indices)
+
+
 def as_signs(values: ArrayLike | Signs, zeros: ZeroRule = ZeroRule.REFUSE) -> Signs:
     """Signs of ±1 in an array of shape (d,); zeros by an explicit rule.
 
     Raises:
         InputError: another shape, or values other than ±1 (and 0, where a rule is given).
     """
-    if isinstance(values, ArraySigns | PackedSigns | HashedSigns):
+    if isinstance(values, ArraySigns | PackedSigns | HashedSigns | RelativeSigns):
         return values
     array: NDArray[Any] = np.asarray(values)
     if array.ndim != 1 or not len(array):

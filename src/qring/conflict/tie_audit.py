@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from qring.conflict.phase_state import (
     pauli_errors,
     state_qubits,
 )
-from qring.conflict.signs import Signs, ZeroRule, as_signs
+from qring.conflict.signs import RelativeSigns, Signs, ZeroRule, as_signs
 from qring.errors import InputError
 from qring.ledger import Carrier, Ledger, Meter, Phase
 from qring.network.noise import NOISELESS, BellDiagonal
@@ -90,6 +91,8 @@ def tie_audit(
     meter.rounds += 1
     errors = None
     if noise.error_probability > 0:
+        if isinstance(values, RelativeSigns):
+            raise InputError("ties of opposite signs are audited without noise only")
         errors = pauli_errors(plan.copies, qubits, noise, rng)
     if isinstance(tied, Groups):
         outcomes = measure_groups(values, tied, plan.copies, rng, errors)
@@ -135,6 +138,7 @@ def _hits(ties: Matching | Groups, epsilon: float, delta: float) -> int:
     return math.ceil(math.log(2 / delta) / (2 * epsilon**2))
 
 
+@lru_cache(maxsize=256)
 def _copies_for(hits: int, share: float, failure: float) -> int:
     """Fewest copies of which ``hits`` hit but with probability ``failure``.
 
