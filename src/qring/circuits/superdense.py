@@ -1,0 +1,63 @@
+"""Superdense coding of two bits on one pair."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.circuits.portable import CHANNEL, SENT, Bits, import_qiskit
+from qring.errors import InputError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+__all__ = ["SuperdensePair"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuperdensePair:
+    """Share Φ+, store both halves, apply Z^b1 X^b2 to the sender's, send it, measure in Bell basis.
+
+    ``label`` is 2·b1 + b2, as in :mod:`qring.encoding.superdense`; ``storage_s`` is the time in
+    seconds that the pair waits before it is used. Source: paper section 3.2.
+    """
+
+    label: int = 0
+    storage_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.label not in range(4):
+            raise InputError(f"a label is 0, 1, 2 or 3 (two bits), not {self.label}")
+        if not (math.isfinite(self.storage_s) and self.storage_s >= 0):
+            raise InputError(f"a pair is stored for 0 seconds or more, not {self.storage_s}")
+
+    def build(self) -> QuantumCircuit:
+        """Qubits ``half`` (sender, receiver), bits ``bits`` (b1, b2)."""
+        import_qiskit()
+        from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+
+        half, bits = QuantumRegister(2, "half"), ClassicalRegister(2, "bits")
+        circuit = QuantumCircuit(half, bits, name="superdense")
+        sender, receiver = half
+        circuit.h(sender)
+        circuit.cx(sender, receiver)
+        circuit.barrier(sender, label=CHANNEL)
+        if self.storage_s:
+            circuit.delay(self.storage_s * 1e6, half, unit="us")
+        if self.label & 1:
+            circuit.x(sender)
+        if self.label & 2:
+            circuit.z(sender)
+        circuit.barrier(sender, label=SENT)
+        circuit.cx(sender, receiver)
+        circuit.h(sender)
+        circuit.measure(half, bits)
+        return circuit
+
+    def read(self, bits: Bits) -> NDArray[np.uint8]:
+        """Labels that the receiver finds, shape (shots,)."""
+        return np.asarray(2 * bits["bits"][:, 0] + bits["bits"][:, 1], np.uint8)
