@@ -26,7 +26,7 @@ def python(code):
 
 def test_importing_qring_brings_in_numpy_and_nothing_else():
     heavy = ["torch", "stim", "qiskit", "qutip", "scipy", "sklearn", "mlxtend", "safetensors"]
-    heavy += ["ml_dtypes", "matplotlib", "cryptography", "ldpc"]
+    heavy += ["ml_dtypes", "matplotlib", "cryptography", "ldpc", "netqasm", "qiskit_aer"]
     code = f"import sys, qring; print([m for m in {heavy!r} if m in sys.modules])"
     assert python(code).stdout.strip() == "[]"
 
@@ -38,7 +38,8 @@ import sys, importlib
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {{"torch", "stim", "qiskit", "scipy", "sklearn", "mlxtend",
-                                   "safetensors", "ml_dtypes", "cryptography"}}:
+                                   "safetensors", "ml_dtypes", "cryptography", "netqasm",
+                                   "qiskit_aer", "qiskit_ibm_runtime", "matplotlib"}}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 for name in {CORE!r} + ["qring.training.settings", "qring.training.launch"]:

@@ -24,8 +24,8 @@ __all__ = ["CardGate", "CardQubit", "DeviceCard", "best_line", "fake_backend", "
 
 _SCHEMA = "qring device card 1"
 _OPTIMISTIC = (
-    "optimistic, because this circuit feeds outcomes forward: the time and the errors of measuring, "
-    "deciding and acting in the middle of a circuit are hardly modelled"
+    "optimistic where outcomes are fed forward: the time and the errors of measuring, deciding and "
+    "acting in the middle of a circuit are hardly modelled"
 )
 _SNAPSHOT = "idle qubits do not decay, gates do not disturb their neighbours, and figures are old"
 

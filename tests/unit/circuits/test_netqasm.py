@@ -1,4 +1,4 @@
-"""NetQASM programs of two nodes, run by a small machine that knows nothing of how they were made."""
+"""NetQASM programs of two nodes, run by a small machine written for that alone."""
 
 import math
 import re
