@@ -45,5 +45,5 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
-	$(PIP) --editable '.[torch,data,files,conflict,codes,secagg,stim,qiskit,ibm,netqasm,plots,dev]'
+	$(PIP) --editable '.[torch,data,files,conflict,codes,secagg,dp,stim,qiskit,ibm,netqasm,plots,dev]'
 	touch $@ $(VENV)/.ready-train

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
     from qring.network.wiring import Announcement, Distribution
     from qring.schedule.ring import Direction
+    from qring.security.dp.calibration import calibrate
+    from qring.security.dp.encoding import DistributedGaussian
+    from qring.security.dp.plan import Plan, Promise, Unit
     from qring.security.secagg.method import SecAgg
     from qring.security.secagg.outcome import OnDropout, SecAggAborted, SecAggAggregate, Stage
 
@@ -45,6 +48,7 @@ __all__ = [
     "CodedDigits",
     "Digits",
     "Direction",
+    "DistributedGaussian",
     "Distribution",
     "Entry",
     "Faults",
@@ -62,6 +66,8 @@ __all__ = [
     "OutOfRange",
     "PeerError",
     "Phase",
+    "Plan",
+    "Promise",
     "QringError",
     "QubitNoise",
     "Repetition",
@@ -73,8 +79,10 @@ __all__ = [
     "Stage",
     "Superdense",
     "Tie",
+    "Unit",
     "Width",
     "all_reduce",
+    "calibrate",
 ]
 
 __version__ = "0.1.0"
@@ -119,6 +127,11 @@ _HOMES = {
     "Announcement": "qring.network.wiring",
     "Distribution": "qring.network.wiring",
     "Direction": "qring.schedule.ring",
+    "calibrate": "qring.security.dp.calibration",
+    "DistributedGaussian": "qring.security.dp.encoding",
+    "Plan": "qring.security.dp.plan",
+    "Promise": "qring.security.dp.plan",
+    "Unit": "qring.security.dp.plan",
     "SecAgg": "qring.security.secagg.method",
     "SecAggAborted": "qring.security.secagg.outcome",
     "OnDropout": "qring.security.secagg.outcome",

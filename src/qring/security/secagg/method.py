@@ -19,6 +19,7 @@ from qring.encoding.values import WordEncoding
 from qring.errors import InputError
 from qring.ledger import Ledger, Meter
 from qring.network.network import Network
+from qring.security.dp.encoding import DistributedGaussian
 from qring.security.secagg import shamir, steps
 from qring.security.secagg.agreement import KEY_BYTES, require_cryptography
 from qring.security.secagg.masks import Words, word_type
@@ -49,7 +50,8 @@ class SecAgg:
 
     Args:
         encoding: what becomes words; sums are formed mod 2^B, wide enough to be exact.
-        threshold: workers needed at every stage, 3..n; more than half unless said otherwise.
+        threshold: workers needed at every stage, 3..n; more than half unless said otherwise,
+            and no fewer than noise is shared out among.
         on_dropout: whether the masks of lost workers are recovered, or the run aborts.
         server: the worker through which all messages pass.
         dropouts: a scenario to simulate: the stage at which a worker falls silent. Before
@@ -108,20 +110,24 @@ class SecAgg:
                 f"secure aggregation needs at least {_FEWEST} workers, not {workers}: a sum of "
                 "two tells each the other's gradient; use another method"
             )
+        sum_bits = self.encoding.budget(workers).sum_bits
+        fewest = _FEWEST
+        if isinstance(self.encoding, DistributedGaussian):  # its noise is shared out among these
+            fewest = max(fewest, self.encoding.plan.fewest)
         threshold = self.threshold
         if threshold is None:
-            threshold = max(_FEWEST, workers // 2 + 1)
-        if not _FEWEST <= threshold <= workers:
+            threshold = max(fewest, workers // 2 + 1)
+        if not fewest <= threshold <= workers:
             raise InputError(
                 f"a threshold of {threshold} cannot be: {workers} workers allow "
-                f"{_FEWEST}..{workers}; about {max(_FEWEST, 2 * workers // 3 + 1)} is usual"
+                f"{fewest}..{workers}; about {max(fewest, 2 * workers // 3 + 1)} is usual"
             )
         if not 0 <= self.server < workers:
             raise InputError(f"server {self.server} is not one of the workers 0..{workers - 1}")
         return Terms(
             workers=workers,
             threshold=threshold,
-            sum_bits=self.encoding.budget(workers).sum_bits,
+            sum_bits=sum_bits,
             server=self.server,
             on_dropout=self.on_dropout,
         )

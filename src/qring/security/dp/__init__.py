@@ -1,0 +1,1 @@
+"""Differential privacy for sums of words: noise that is shared out among the workers."""
