@@ -26,6 +26,8 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_links.py
 	$(BIN)/python benchmarks/bench_ghz.py
 	$(BIN)/python benchmarks/bench_conflict.py
+	$(BIN)/python benchmarks/bench_ties.py
+	$(BIN)/python benchmarks/bench_tasks.py
 	$(BIN)/python benchmarks/bench_privacy.py
 	$(BIN)/python benchmarks/bench_allreduce.py
 
@@ -45,5 +47,5 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
-	$(PIP) --editable '.[torch,data,files,conflict,codes,secagg,dp,stim,qiskit,ibm,netqasm,plots,dev]'
+	$(PIP) --editable '.[torch,data,files,conflict,tasks,codes,secagg,dp,stim,qiskit,ibm,netqasm,plots,dev]'
 	touch $@ $(VENV)/.ready-train

@@ -56,17 +56,23 @@ def interval(k: int, trials: int, failure: float) -> tuple[float, float]:
     """Clopper–Pearson: holds the true p with probability at least 1 − ``failure``, always."""
     if trials == 0:
         return 0.0, 1.0
-    low = 0.0 if k == 0 else _crossing(lambda p: 1 - at_most(k - 1, trials, p), failure / 2)
-    high = 1.0 if k == trials else 1 - _crossing(lambda p: at_most(k, trials, 1 - p), failure / 2)
+    low = 0.0 if k == 0 else _crossing(lambda p: 1 - _tails(k - 1, trials, p), failure / 2)
+    high = 1.0 if k == trials else 1 - _crossing(lambda p: _tails(k, trials, 1 - p), failure / 2)
     return low, high
 
 
-def _crossing(rising: Callable[[float], float], level: float) -> float:
+def _tails(k: int, trials: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(K ≤ k) for every p in a vector."""
+    return np.asarray(laws(trials, p)[:, : k + 1].sum(axis=1))
+
+
+def _crossing(rising: Callable[[NDArray[np.float64]], NDArray[np.float64]], level: float) -> float:
     """Where a function that rises on [0, 1] reaches ``level``; from below."""
     low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > level else (middle, high)
+    while high - low > 1e-15:
+        edges = np.linspace(low, high, 18)
+        below = int((rising(edges[1:-1]) <= level).sum())
+        low, high = float(edges[below]), float(edges[below + 1])
     return low
 
 
