@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
     from qring.errors import BudgetError, InputError, MissingExtraError, PeerError, QringError
     from qring.ledger import Carrier, Entry, Ledger, Phase
+    from qring.network.adversary.aim import Every, RandomCopies, These
+    from qring.network.adversary.base import Adversary
+    from qring.network.adversary.sources import (
+        Basis,
+        BitFlips,
+        EprHalves,
+        InterceptResend,
+        PhaseRotation,
+        PlusState,
+        Purification,
+        UntilNoticed,
+    )
     from qring.network.links import Faults
     from qring.network.network import Network
     from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
@@ -32,32 +44,43 @@ if TYPE_CHECKING:
     from qring.security.dp.plan import Plan, Promise, Unit
     from qring.security.secagg.method import SecAgg
     from qring.security.secagg.outcome import OnDropout, SecAggAborted, SecAggAggregate, Stage
+    from qring.security.vga.method import Vga
+    from qring.security.vga.outcome import VgaAggregate, VgaRejected
+    from qring.security.vga.verification import CutAndChoose, HashedVerification
 
 __all__ = [
     "NOISELESS",
     "PERFECT_QUBITS",
     "Aborted",
+    "Adversary",
     "Aggregate",
     "Announcement",
+    "Basis",
     "BellDiagonal",
     "BitBudget",
+    "BitFlips",
     "BudgetError",
     "Carrier",
     "Checksum",
     "Classical",
     "CodedDigits",
+    "CutAndChoose",
     "Digits",
     "Direction",
     "DistributedGaussian",
     "Distribution",
     "Entry",
+    "EprHalves",
+    "Every",
     "Faults",
     "FixedPoint",
     "FloatBits",
     "Ghz",
     "GhzAggregate",
+    "HashedVerification",
     "InputError",
     "Integers",
+    "InterceptResend",
     "Kitaev",
     "Ledger",
     "MissingExtraError",
@@ -66,10 +89,14 @@ __all__ = [
     "OutOfRange",
     "PeerError",
     "Phase",
+    "PhaseRotation",
     "Plan",
+    "PlusState",
     "Promise",
+    "Purification",
     "QringError",
     "QubitNoise",
+    "RandomCopies",
     "Repetition",
     "SecAgg",
     "SecAggAborted",
@@ -78,8 +105,13 @@ __all__ = [
     "SignVote",
     "Stage",
     "Superdense",
+    "These",
     "Tie",
     "Unit",
+    "UntilNoticed",
+    "Vga",
+    "VgaAggregate",
+    "VgaRejected",
     "Width",
     "all_reduce",
     "calibrate",
@@ -118,6 +150,18 @@ _HOMES = {
     "Entry": "qring.ledger",
     "Ledger": "qring.ledger",
     "Phase": "qring.ledger",
+    "Every": "qring.network.adversary.aim",
+    "These": "qring.network.adversary.aim",
+    "RandomCopies": "qring.network.adversary.aim",
+    "Adversary": "qring.network.adversary.base",
+    "BitFlips": "qring.network.adversary.sources",
+    "EprHalves": "qring.network.adversary.sources",
+    "InterceptResend": "qring.network.adversary.sources",
+    "PhaseRotation": "qring.network.adversary.sources",
+    "PlusState": "qring.network.adversary.sources",
+    "Purification": "qring.network.adversary.sources",
+    "UntilNoticed": "qring.network.adversary.sources",
+    "Basis": "qring.network.adversary.sources",
     "Faults": "qring.network.links",
     "Network": "qring.network.network",
     "BellDiagonal": "qring.network.noise",
@@ -137,6 +181,11 @@ _HOMES = {
     "OnDropout": "qring.security.secagg.outcome",
     "SecAggAggregate": "qring.security.secagg.outcome",
     "Stage": "qring.security.secagg.outcome",
+    "Vga": "qring.security.vga.method",
+    "VgaAggregate": "qring.security.vga.outcome",
+    "VgaRejected": "qring.security.vga.outcome",
+    "CutAndChoose": "qring.security.vga.verification",
+    "HashedVerification": "qring.security.vga.verification",
 }
 """Where each public name lives. Modules are imported at their first use: importing is fast."""
 

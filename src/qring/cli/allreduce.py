@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.cli.protocols import ghz, ring, secagg
+from qring.cli.protocols import ghz, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aborted, Aggregate
@@ -27,7 +27,9 @@ from qring.theory.resources import RingResources
 
 __all__ = ["add_to"]
 
-_CHOICES = {choice.name: choice for choice in (*ring.CHOICES, ghz.CHOICE, secagg.CHOICE)}
+_CHOICES = {
+    choice.name: choice for choice in (*ring.CHOICES, ghz.CHOICE, vga.CHOICE, secagg.CHOICE)
+}
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -144,6 +146,7 @@ def _as_json(
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
             **choice.figures(result),
+            "notes": list(choice.notes(result)),
         }
     )
 
@@ -174,7 +177,8 @@ def _as_table(
     heading = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
     agreement = "" if result.agreed else " at worker 0; the workers' sums DIFFER"
     closing = f"sum: sha256 {_hash(result.sum)[:16]}{agreement}"
-    return f"{heading}\n\n{table(lines)}\n\n{closing}"
+    notes = "".join(f"\n{note}" for note in choice.notes(result))
+    return f"{heading}\n\n{table(lines)}\n\n{closing}{notes}"
 
 
 def _hash(array: NDArray[Any]) -> str:

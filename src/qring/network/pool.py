@@ -17,12 +17,12 @@ from qring.network.hashing import Hashed, hash_amplitudes, hash_phases
 from qring.network.stabilisers import draw_strings, flags, outcomes_behind, pauli_string
 from qring.network.supply import Received
 
-__all__ = ["Evidence", "Pool", "Test", "Verdict"]
+__all__ = ["Check", "Evidence", "Pool", "Verdict"]
 
 _EVIDENCE = 8
 
 
-class Test(Enum):
+class Check(Enum):
     """What is measured to test copies."""
 
     STABILISER = "random stabiliser"
@@ -38,7 +38,7 @@ class Evidence:
     ``outcomes`` has one entry a worker, ``None`` where the stabiliser asks nothing of it.
     """
 
-    test: Test
+    test: Check
     copy: int
     stabiliser: str
     outcomes: tuple[int | None, ...]
@@ -56,7 +56,7 @@ class Verdict:
     they were shared, ascending.
     """
 
-    test: Test
+    test: Check
     tested: int
     failed: int
     evidence: tuple[Evidence, ...]
@@ -134,13 +134,13 @@ class Pool:
             copy = self.tampered[np.array([k])]
             evidence.append(
                 Evidence(
-                    test=Test.STABILISER,
+                    test=Check.STABILISER,
                     copy=int(copy.origin[0]),
                     stabiliser=pauli_string(phase, members, self.workers),
                     outcomes=outcomes_behind(copy, phase, members, True, self.workers, rng),
                 )
             )
-        return self._verdict(Test.STABILISER, self.count, self.tampered.origin[failed], evidence)
+        return self._verdict(Check.STABILISER, self.count, self.tampered.origin[failed], evidence)
 
     def test_z(self, rng: np.random.Generator) -> Verdict:
         """Measure every qubit of every copy in Z; outcomes must agree. Uses the copies up."""
@@ -148,14 +148,14 @@ class Pool:
         failed = np.flatnonzero(self._disagree(outcomes))
         evidence = [
             Evidence(
-                test=Test.Z,
+                test=Check.Z,
                 copy=int(self.tampered.origin[k]),
                 stabiliser="Z" * self.workers,
                 outcomes=self._bits(outcomes[k]),
             )
             for k in failed[:_EVIDENCE]
         ]
-        return self._verdict(Test.Z, self.count, self.tampered.origin[failed], evidence)
+        return self._verdict(Check.Z, self.count, self.tampered.origin[failed], evidence)
 
     def hash_phases(self, checks: Pool, rng: np.random.Generator) -> tuple[Verdict, Pool]:
         """Check the phases of all copies by those of ``checks``, one check each; these are used up.
@@ -165,7 +165,7 @@ class Pool:
         hashed = hash_phases(
             self.tampered, self.count, checks.tampered, checks.count, self.workers, rng
         )
-        return self._hashed(Test.PHASES, checks, hashed, hashed.wrong & (not self.nodes))
+        return self._hashed(Check.PHASES, checks, hashed, hashed.wrong & (not self.nodes))
 
     def hash_amplitudes(self, checks: Pool, rng: np.random.Generator) -> tuple[Verdict, Pool]:
         """Check the amplitudes of all copies, one check a copy of ``checks``, used up by it.
@@ -177,7 +177,7 @@ class Pool:
         hashed = hash_amplitudes(
             self.tampered, self.count, checks.tampered, checks.count, self.workers, rng
         )
-        return self._hashed(Test.AMPLITUDES, checks, hashed, self._disagree(hashed.outcomes))
+        return self._hashed(Check.AMPLITUDES, checks, hashed, self._disagree(hashed.outcomes))
 
     @property
     def _liars(self) -> np.uint64:
@@ -197,10 +197,10 @@ class Pool:
         )
 
     def _hashed(
-        self, test: Test, checks: Pool, hashed: Hashed, wrong: NDArray[np.bool_]
+        self, test: Check, checks: Pool, hashed: Hashed, wrong: NDArray[np.bool_]
     ) -> tuple[Verdict, Pool]:
         failed = np.flatnonzero(wrong)
-        letter = "X" if test is Test.PHASES else "Z"
+        letter = "X" if test is Check.PHASES else "Z"
         evidence = [
             Evidence(
                 test=test,
@@ -214,7 +214,7 @@ class Pool:
         return verdict, self._with(self.count, hashed.copies)
 
     def _verdict(
-        self, test: Test, tested: int, failed_at: NDArray[np.int64], evidence: list[Evidence],
+        self, test: Check, tested: int, failed_at: NDArray[np.int64], evidence: list[Evidence],
         cnots: int = 0,
     ) -> Verdict:  # fmt: skip
         return Verdict(

@@ -11,7 +11,7 @@ from qring.encoding.values import FixedPoint, FloatBits, Integers, WordEncoding
 from qring.errors import InputError
 from qring.network.network import Network
 
-__all__ = ["AnyEncoding", "Choice", "as_given", "no_figures", "no_options", "words"]
+__all__ = ["AnyEncoding", "Choice", "as_given", "no_figures", "no_notes", "no_options", "words"]
 
 AnyEncoding = FloatBits | Integers | FixedPoint
 
@@ -30,6 +30,11 @@ def no_figures(_result: Aggregate) -> dict[str, int | float]:
     return {}
 
 
+def no_notes(_result: Aggregate) -> tuple[str, ...]:
+    """Nothing to add in words."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One protocol of the command line.
@@ -37,7 +42,7 @@ class Choice:
     ``add_options`` gets a parser's ``add_argument``. ``method`` turns the encoding and the parsed
     arguments into the method to run. ``network`` adds to the network what only this protocol
     asks for. ``figures`` names what a result holds beyond its ledger: keys of the JSON object
-    and, with spaces for underscores, rows of the table.
+    and, with spaces for underscores, rows of the table. ``notes`` are sentences that go with them.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Choice:
     add_options: Callable[[Callable[..., argparse.Action]], None] = no_options
     network: Callable[[Network, int, argparse.Namespace], Network] = as_given
     figures: Callable[[Aggregate], dict[str, int | float]] = no_figures
+    notes: Callable[[Aggregate], tuple[str, ...]] = no_notes
 
 
 def words(encoding: AnyEncoding, protocol: str) -> WordEncoding:

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Callable
 
+from qring.cli.protocols import adversary
 from qring.cli.protocols.choice import AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.collectives.ghz.checksum import Checksum
@@ -43,6 +44,7 @@ def add_options(add: Callable[..., argparse.Action]) -> None:
     add("--distribute", choices=[kind.value for kind in Distribution], default="star",
         help="ghz: where copies come from (default: star)")  # fmt: skip
     add("--checksum", action="store_true", help="ghz: find wrong sums and read them again")
+    adversary.add_options(add)
 
 
 def method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Ghz:
@@ -57,9 +59,9 @@ def method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Ghz:
 
 
 def network(given: Network, workers: int, arguments: argparse.Namespace) -> Network:
-    """Add the noise of the copies' qubits that gives ``--visibility``."""
+    """Add the noise of the copies' qubits that gives ``--visibility``, and the adversary."""
     noise = QubitNoise.of_visibility(arguments.visibility, workers)
-    return dataclasses.replace(given, qubit_noise=noise)
+    return dataclasses.replace(given, qubit_noise=noise, adversary=adversary.adversary(arguments))
 
 
 def figures(result: Aggregate) -> dict[str, int | float]:

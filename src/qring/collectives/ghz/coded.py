@@ -77,6 +77,14 @@ class CodedDigits:
         batch.copies += checks.copies
         return sums
 
+    def reserve(self, coords: int, sum_bits: int, visibility: float) -> int:
+        """Copies that suffice, exactly."""
+        visibility = check_visibility(visibility)
+        if visibility == 1 or coords < _SHORTEST:
+            return Digits(failure=_SHORT_FAILURE).reserve(coords, sum_bits, visibility)
+        repeats, visibility = _repeated(visibility)
+        return (coords + checks_for(coords, visibility)) * repeats * sum_bits
+
 
 def checks_for(coords: int, visibility: float) -> int:
     """Check copies a plane of ``coords`` digits gets at this visibility."""

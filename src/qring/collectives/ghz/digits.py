@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 
+_SIGMAS, _RARE = 7, 7
+"""Reserve over the mean of adaptive readouts, in standard deviations and in leads."""
+
+
 class Repetition(Enum):
     """How a digit is repeated on noisy copies.
 
@@ -77,6 +81,20 @@ class Digits:
                 bits = _sequential(batch, digit, sums, lead_needed(wrong, allowed))
             set_digit(sums, digit, bits)
         return sums
+
+    def reserve(self, coords: int, sum_bits: int, visibility: float) -> int:
+        """Copies that suffice: fixed for a majority, with room for slow leads otherwise."""
+        wrong = (1 - check_visibility(visibility)) / 2
+        allowed = digit_failure(self.failure, sum_bits)
+        digits = coords * sum_bits
+        if self.repetition is Repetition.MAJORITY or wrong == 0:
+            return digits * majority_copies(wrong, allowed)
+        lead = lead_needed(wrong, allowed)
+        # Steps until a walk of drift V and variance 1 − V² leads by k: mean k/V, variance
+        # k(1−V²)/V³; the tail of a single one is exponential.
+        spread = math.sqrt(digits * lead * (1 - visibility**2) / visibility**3)
+        tail = _RARE * lead / visibility**2
+        return math.ceil(digits * lead / visibility + _SIGMAS * spread + tail)
 
 
 def majority_digit(batch: GhzBatch, digit: int, known: Words, copies: int) -> NDArray[np.uint8]:

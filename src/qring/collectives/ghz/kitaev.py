@@ -58,6 +58,11 @@ class Kitaev:
             set_digit(sums, digit, (lean < 0).view(np.uint8))
         return sums
 
+    def reserve(self, coords: int, sum_bits: int, visibility: float) -> int:
+        """Copies that suffice, exactly."""
+        copies = copies_each_quadrature(visibility, digit_failure(self.failure, sum_bits))
+        return 2 * copies * coords * sum_bits
+
 
 @functools.lru_cache(maxsize=64)
 def copies_each_quadrature(visibility: float, allowed: float) -> int:

@@ -23,6 +23,8 @@ from qring.errors import InputError
 from qring.ledger import Meter
 from qring.network.ghz import Words
 from qring.network.network import Network
+from qring.network.supply import Supply
+from qring.network.view import Announced, View
 from qring.network.wiring import Announcement, Distribution, Wiring
 
 __all__ = ["Ghz", "GhzAggregate", "Session"]
@@ -35,12 +37,14 @@ class GhzAggregate(Aggregate):
     """An aggregate read from GHZ copies.
 
     ``copies`` counts all that were used, checksums and repetitions included; ``repeated`` the
-    coordinates read again because a checksum failed; ``failed`` those given up.
+    coordinates read again because a checksum failed; ``failed`` those given up. ``view`` is all an
+    adversary saw and holds, empty unless the network records it.
     """
 
     copies: int
     repeated: int
     failed: int
+    view: View = ()
 
     @property
     def copies_per_coordinate(self) -> float:
@@ -87,22 +91,49 @@ class Ghz:
         session = self.open(workers, network, rng)
         self.encoding.check(gradients)
         words, _ = self.encoding.encode(gradients)
-        scale = np.array(session.weights, np.int64).view(np.uint64)[:, None]
-        sums = np.empty(words.shape[1], np.uint64)
-        for block in self.blocks(len(sums), workers):
-            part = words[:, block] * scale
-            sums[block] = session.sum(part.sum(axis=0, dtype=np.uint64), part)
-            progress(block.stop, len(sums))
-        return session.result(sums)
+        return session.result(session.read(words, progress))
 
-    def open(self, workers: int, network: Network, rng: np.random.Generator) -> Session:
+    def open(
+        self,
+        workers: int,
+        network: Network,
+        rng: np.random.Generator,
+        *,
+        meter: Meter | None = None,
+        supply: Supply | None = None,
+    ) -> Session:
         """Prepare to sum blocks of ``workers`` workers' words.
+
+        With ``supply``, on copies that were received, and perhaps tested, before; the account is
+        run up on ``meter``.
 
         Raises:
             InputError: one worker, weights that do not fit, or copies without visibility.
             BudgetError: sums too wide.
         """
-        return Session(self, workers, network, rng)
+        return Session(self, workers, network, rng, meter or Meter(), supply)
+
+    def reserve(self, words: int, workers: int, visibility: float) -> int:
+        """Copies that suffice to read ``words`` sums of ``workers`` workers' words.
+
+        Exact where readouts take a fixed number. Else more may be needed, with a probability
+        of 1e-9 where readouts adapt; checksums are given a tenth more, and one block.
+        """
+        sum_bits = self.encoding.budget(sum(map(abs, self.weights or (1,) * workers))).sum_bits
+        copies = 0
+        for block in self.blocks(words, workers):
+            size = block.stop - block.start
+            if self.checksum is None:
+                copies += self.readout.reserve(size, sum_bits, visibility)
+                continue
+            check = self.readout.reserve(1, sum_bits + self.checksum.bits, visibility)
+            for start in range(0, size, self.checksum.block):
+                part = min(self.checksum.block, size - start)
+                copies += self.readout.reserve(part, sum_bits, visibility) + check
+        if self.checksum is not None and visibility < 1:
+            largest = min(self.checksum.block, words)
+            copies += copies // 10 + self.readout.reserve(largest, sum_bits, visibility) + check
+        return copies
 
     def blocks(self, coords: int, workers: int) -> Iterator[slice]:
         """Cut words into blocks that are summed one after another, to bound memory."""
@@ -123,13 +154,22 @@ class Session:
         "_repeated",
         "_rng",
         "_sum_bits",
+        "_supply",
+        "_verified",
+        "_view",
         "_wiring",
         "_workers",
         "weights",
     )  # fmt: skip
 
     def __init__(
-        self, method: Ghz, workers: int, network: Network, rng: np.random.Generator
+        self,
+        method: Ghz,
+        workers: int,
+        network: Network,
+        rng: np.random.Generator,
+        meter: Meter,
+        supply: Supply | None,
     ) -> None:
         if workers < 2:
             raise InputError("a GHZ state is shared by at least 2 workers, not 1")
@@ -144,24 +184,33 @@ class Session:
                 raise InputError("a checksum needs exact sums, but these wrap: leave it out")
             method.checksum.check_width(self._sum_bits)
         self._method, self._workers, self._network, self._rng = method, workers, network, rng
-        self._meter = Meter()
-        self._wiring = Wiring(workers, method.distribution, method.announcement, self._meter)
+        self._meter = meter
+        self._wiring = Wiring(workers, method.distribution, method.announcement, meter)
+        self._verified = supply is not None
+        self._supply = supply or network.ghz_supply(workers, wiring=self._wiring, rng=rng)
+        self._view: list[Announced] | None = [] if network.record_view else None
         self._copies = self._repeated = self._failed = 0
 
     def sum(self, total: Words, words: Words | None) -> Words:
         """Read the sums, mod 2^B, of a block whose weighted words add up to ``total`` mod 2^64.
 
-        ``words``, shape (workers, coords), may be None where the noise treats X and Y alike.
+        ``words``, shape (workers, coords), may be None where the noise treats X and Y alike and
+        no single copy is followed, for an adversary's sake or after tests.
         """
-        noise = self._network.qubit_noise
         # Negative weights reach below zero by a known amount: worker 0 adds it, all take it off.
         below = self._below
         own = None
-        if noise.turned and words is not None:
+        if words is not None and self._phases_matter:
             own = words.copy()
             own[0] += below
         batch = self._network.ghz_batch(
-            total + below, own, workers=self._workers, wiring=self._wiring, rng=self._rng
+            total + below,
+            own,
+            workers=self._workers,
+            wiring=self._wiring,
+            rng=self._rng,
+            supply=self._supply,
+            view=self._view,
         )
         reading = read_block(
             batch,
@@ -175,6 +224,16 @@ class Session:
         self._failed += reading.failed
         return reading.sums - below
 
+    def read(self, words: Words, progress: Progress) -> Words:
+        """Weigh and sum all workers' words, shape (workers, words), block by block, mod 2^B."""
+        scale = np.array(self.weights, np.int64).view(np.uint64)[:, None]
+        sums = np.empty(words.shape[1], np.uint64)
+        for block in self._method.blocks(len(sums), self._workers):
+            part = words[:, block] * scale
+            sums[block] = self.sum(part.sum(axis=0, dtype=np.uint64), part)
+            progress(block.stop, len(sums))
+        return sums
+
     def result(self, sums: Words) -> GhzAggregate:
         """Decode all blocks' sums, shape (words,), and close the account."""
         total = self._method.encoding.decode(sums, sum(self.weights))
@@ -185,7 +244,14 @@ class Session:
             copies=self._copies,
             repeated=self._repeated,
             failed=self._failed,
+            view=tuple(self._view or ()),
         )
+
+    @property
+    def _phases_matter(self) -> bool:
+        """Whether copies may tell one worker's phase from another's."""
+        tampered = self._verified or self._network.adversary is not None
+        return tampered or bool(self._supply.noise.turned)
 
     @property
     def _below(self) -> np.uint64:
@@ -193,7 +259,11 @@ class Session:
         return np.uint64(-largest * sum(w for w in self.weights if w < 0))
 
     def _caveats(self) -> tuple[str, ...]:
-        found = ["the copies were not verified: a tampered source could have read single words"]
+        found = []
+        if not self._verified:
+            found.append(
+                "the copies were not verified: a tampered source could have read single words"
+            )
         if isinstance(self._method.encoding, SignVote):
             found.append("the number of votes of every coordinate is public, not only its sign")
         if self._failed:

@@ -28,6 +28,9 @@ class Readout(Protocol):
             InputError: the batch's visibility is too low to read anything.
         """
 
+    def reserve(self, coords: int, sum_bits: int, visibility: float) -> int:
+        """Copies that suffice for ``coords`` sums, but for a probability of 1e-9 if it adapts."""
+
 
 def check_failure(failure: float) -> None:
     """Refuse a target failure probability outside (0, 1)."""

@@ -40,6 +40,10 @@ class Shots:
         """Coordinates that are best read together."""
         return 1 << 14
 
+    def reserve(self, coords: int, sum_bits: int, visibility: float) -> int:
+        """Copies that suffice, exactly."""
+        return shots_needed(self.failure, visibility, sum_bits) // 2 * 2 * coords
+
     def read(self, batch: GhzBatch, sum_bits: int) -> Words:
         """Count parities of both quadratures, take the angle and round it to a word."""
         half = shots_needed(self.failure, batch.visibility, sum_bits) // 2

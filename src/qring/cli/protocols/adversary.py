@@ -1,0 +1,67 @@
+"""``--adversary``: an eavesdropper on the way of GHZ copies, so that one can see what happens."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from qring.errors import InputError
+from qring.network.adversary.aim import Aim, Every, These
+from qring.network.adversary.base import Adversary, Source
+from qring.network.adversary.sources import (
+    Basis,
+    BitFlips,
+    EprHalves,
+    InterceptResend,
+    PhaseRotation,
+    PlusState,
+    Purification,
+)
+
+__all__ = ["add_options", "adversary"]
+
+_SOURCES: dict[str, Callable[[Aim], Source]] = {
+    "plus-state": lambda aim: PlusState(aim=aim),
+    "intercept-resend": lambda aim: InterceptResend(basis=Basis.X, aim=aim),
+    "intercept-resend-y": lambda aim: InterceptResend(basis=Basis.Y, aim=aim),
+    "intercept-resend-z": lambda aim: InterceptResend(basis=Basis.Z, aim=aim),
+    "purification": lambda aim: Purification(aim=aim),
+    "phase-rotation": lambda aim: PhaseRotation(aim=aim),
+    "epr-half": lambda aim: EprHalves(aim=aim),
+    "bit-flip": lambda aim: BitFlips(workers=frozenset({1}), aim=aim),
+}
+
+
+def add_options(add: Callable[..., argparse.Action]) -> None:
+    """Add who tampers, with which copies, and who lies."""
+    add("--adversary", choices=list(_SOURCES), metavar="NAME",
+        help=f"ghz, vga: tamper with copies on their way: {', '.join(_SOURCES)}")  # fmt: skip
+    add("--adversary-copies", metavar="K,...",
+        help="ghz, vga: numbers of the copies tampered with, as shared (default: all)")  # fmt: skip
+    add("--dishonest", metavar="W,...",
+        help="ghz, vga: workers that help the adversary and lie in tests")  # fmt: skip
+
+
+def adversary(arguments: argparse.Namespace) -> Adversary | None:
+    """The adversary that the options describe, if they do."""
+    nodes = frozenset(_numbers("--dishonest", arguments.dishonest))
+    if arguments.adversary is None:
+        if arguments.adversary_copies is not None:
+            raise InputError("--adversary-copies says where to tamper: give --adversary too")
+        return Adversary(nodes=nodes) if nodes else None
+    aim: Aim = Every()
+    if arguments.adversary_copies is not None:
+        aim = These(tuple(_numbers("--adversary-copies", arguments.adversary_copies)))
+    return Adversary(source=_SOURCES[arguments.adversary](aim), nodes=nodes)
+
+
+def _numbers(option: str, text: str | None) -> list[int]:
+    if text is None:
+        return []
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [-1]
+    if min(numbers) < 0:
+        raise InputError(f"{option} {text!r} is not a list of numbers from 0, such as 0,3")
+    return numbers

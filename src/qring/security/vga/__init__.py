@@ -1,0 +1,1 @@
+"""Verified GHZ aggregation: test the copies first, then encode on those that are left."""
