@@ -4,12 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: train test sample check bench clean
+.PHONY: docs train test sample check bench clean
 
 train: $(VENV)/.ready-train  ## train on MNIST over the simulated ring, against the classical ring
 	$(BIN)/qring train --workers 4 --compare
 
-test: $(VENV)/.ready-test  ## all tests but the slow sweeps
+test: $(VENV)/.ready-test $(VENV)/.ready-browser  ## all tests but the slow sweeps
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 sample: $(VENV)/.ready-test  ## the slow sweeps, in their short form
@@ -31,6 +31,9 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_privacy.py
 	$(BIN)/python benchmarks/bench_allreduce.py
 
+docs: $(VENV)/.ready-test  ## the documentation site, in build/site; warnings are errors
+	$(BIN)/python -m mkdocs build --strict
+
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -47,5 +50,13 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
-	$(PIP) --editable '.[torch,data,files,conflict,tasks,codes,secagg,dp,stim,qiskit,ibm,netqasm,plots,dev]'
+	$(PIP) --editable '.[torch,data,files,conflict,tasks,codes,secagg,dp,stim,qiskit,ibm,netqasm,plots,reproduce,docs,dev]'
 	touch $@ $(VENV)/.ready-train
+
+# The page's tests want a browser; without one they are skipped, and say so.
+$(VENV)/.ready-browser: | $(BIN)/python
+	command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  timeout 300 sh -c 'apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	  apt-get -qq install -y --no-install-recommends chromium' >/dev/null 2>&1; } || \
+	  echo "no chromium: tests of the page will be skipped"
+	touch $@

@@ -62,6 +62,8 @@ def test_commands_run(command, tmp_path):
     words = shlex.split(command)[1:]
     if words[0] == "train":
         words += ["--epochs", "1"]
+    if words[0] == "reproduce":
+        words += ["--claim", "figure-1", "--jobs", "1"]
     subprocess.run(
         [sys.executable, "-m", "qring.cli.main", *words], check=True, cwd=tmp_path, timeout=100
     )

@@ -1,0 +1,80 @@
+"""``qring reproduce``: check every claim of the paper, and write a report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qring.cli.show import progress_line, table
+from qring.errors import InputError
+from qring.paper.claim import Effort
+from qring.paper.report import report_page
+from qring.paper.runner import Outcome, as_json, run, selected
+
+__all__ = ["add_to"]
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "reproduce",
+        help="check every claim of the paper and write a report",
+        description="Check the numbered statements of the paper by running them, and write "
+        "claims.json and report.html, which opens without a network. What is done is kept: an "
+        "interrupted run goes on where it stopped. Exit status 1 means that a measured figure "
+        "contradicts a verdict.",
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="fewer samples: under two minutes on two cores")
+    add("--claim", action="append", default=[], metavar="ID", help="only this one; repeatable")
+    add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (default: cores)")
+    add("--seed", type=int, default=0, help="of all samples (default: 0)")
+    add("--out", type=Path, default=Path("runs/reproduce"), metavar="DIR",
+        help="folder (default: runs/reproduce)")  # fmt: skip
+    add("--json", action="store_true", help="print claims.json instead of a table")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.seed < 0:
+        raise InputError(f"a seed is not negative: {arguments.seed}")
+    if arguments.jobs < 1:
+        raise InputError(f"at least 1 process is needed, not {arguments.jobs}")
+    effort = Effort.QUICK if arguments.quick else Effort.FULL
+    claims = selected(arguments.claim)
+    out: Path = arguments.out
+    try:
+        (out / "parts").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {out}: {error.strerror}") from None
+    found = run(
+        claims,
+        effort=effort,
+        seed=arguments.seed,
+        folder=out / "parts",
+        jobs=arguments.jobs,
+        progress=progress_line("figures"),
+    )
+    answer = as_json(found, effort=effort, seed=arguments.seed)
+    (out / "claims.json").write_text(json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
+    page = report_page(found, {}, effort=effort, seed=arguments.seed)
+    (out / "report.html").write_text(page, encoding="utf-8")
+    print(json.dumps(answer) if arguments.json else _as_table(found, out))
+    return 0 if all(outcome.confirmed for outcome in found) else 1
+
+
+def _as_table(found: Sequence[Outcome], out: Path) -> str:
+    rows = [["claim", "figures", "verdict"]]
+    for outcome in found:
+        right = sum(figure.agrees for figure in outcome.figures)
+        verdict = outcome.claim.verdict.value
+        rows.append([outcome.claim.id, f"{right}/{len(outcome.figures)} agree", verdict])
+    wrong = [outcome.claim.id for outcome in found if not outcome.confirmed]
+    closing = f"report in {out / 'report.html'}"
+    if wrong:
+        closing = f"figures contradict the verdict of {', '.join(wrong)}\n{closing}"
+    return f"{table(rows)}\n\n{closing}"

@@ -1,0 +1,199 @@
+"""Run claims shard by shard, anywhere, and keep what is done.
+
+A shard is named by strings and integers only, so any joblib backend can serve it: processes of
+this machine, or a Dask or Ray cluster by ``joblib.parallel_config(backend=...)``. Each finished
+shard is a small file; a later run with the same seed and the same source picks it up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import qring
+from qring.errors import InputError, MissingExtraError
+from qring.paper.claim import Claim, Effort, Figure, Sums, generator
+from qring.paper.claims import CLAIMS
+
+__all__ = ["Outcome", "Shard", "as_json", "outcomes", "run", "run_shard", "selected", "shards_of"]
+
+Progress = Callable[[int, int], None]
+
+
+class Shard(NamedTuple):
+    """One piece of work: a shard of one figure of one claim."""
+
+    claim: str
+    figure: int
+    number: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A claim with its measured figures."""
+
+    claim: Claim
+    figures: tuple[Figure, ...]
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether every figure agrees with what the verdict predicts."""
+        return all(figure.agrees for figure in self.figures)
+
+
+def selected(names: Sequence[str]) -> tuple[Claim, ...]:
+    """The claims with these ids, in the paper's order; all if none is named.
+
+    Raises:
+        InputError: there is no such claim.
+    """
+    known = {claim.id: claim for claim in CLAIMS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(f"there is no claim {unknown[0]!r}; claims are {', '.join(known)}")
+    return tuple(claim for claim in CLAIMS if not names or claim.id in names)
+
+
+def shards_of(claims: Iterable[Claim], effort: Effort, seed: int) -> list[Shard]:
+    """All work there is."""
+    return [
+        Shard(claim.id, index, number, seed)
+        for claim in claims
+        for index, figure in enumerate(claim.figures)
+        for number in range(figure.shards(effort))
+    ]
+
+
+def run_shard(shard: Shard) -> tuple[Shard, Sums]:
+    """Do one piece of work."""
+    claim = next(claim for claim in CLAIMS if claim.id == shard.claim)
+    rng = generator(shard.seed, shard.claim, shard.figure, shard.number)
+    return shard, claim.figures[shard.figure].run(rng)
+
+
+def run(
+    claims: Sequence[Claim],
+    *,
+    effort: Effort,
+    seed: int,
+    folder: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Outcome, ...]:
+    """Run what is missing and put the outcomes together.
+
+    Args:
+        claims: what to check.
+        effort: how much to sample.
+        seed: of all randomness.
+        folder: where finished shards are kept, if anywhere.
+        jobs: processes; None leaves it to joblib's configuration, and so to a cluster.
+        progress: called with the shards done and the shards there are.
+
+    Raises:
+        MissingExtraError: joblib is not installed.
+    """
+    try:
+        import joblib
+    except ImportError:
+        raise MissingExtraError("qring reproduce", "reproduce") from None
+    wanted = shards_of(claims, effort, seed)
+    done = _kept(folder, wanted) if folder else {}
+    missing = [shard for shard in wanted if shard not in done]
+    tell = progress or _unseen
+    tell(len(done), len(wanted))
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    for shard, sums in work(joblib.delayed(run_shard)(shard) for shard in missing):
+        done[shard] = sums
+        if folder:
+            _keep(folder, shard, sums)
+        tell(len(done), len(wanted))
+    return outcomes(claims, effort, seed, done)
+
+
+def outcomes(
+    claims: Sequence[Claim], effort: Effort, seed: int, done: dict[Shard, Sums]
+) -> tuple[Outcome, ...]:
+    """Add the shards up and compare the figures."""
+    found = []
+    for claim in claims:
+        figures = []
+        for index, figure in enumerate(claim.figures):
+            numbers = range(figure.shards(effort))
+            parts = (done[Shard(claim.id, index, number, seed)] for number in numbers)
+            figures.append(figure.figure(sum(parts, start=Sums(0, 0.0, 0.0))))
+        found.append(Outcome(claim=claim, figures=tuple(figures)))
+    return tuple(found)
+
+
+def as_json(found: Sequence[Outcome], *, effort: Effort, seed: int) -> dict[str, Any]:
+    """The content of ``claims.json``."""
+    return {
+        "qring": qring.__version__,
+        "effort": effort.value,
+        "seed": seed,
+        "claims": [
+            {
+                "id": outcome.claim.id,
+                "source": outcome.claim.source,
+                "title": outcome.claim.title,
+                "says": outcome.claim.says,
+                "checked": outcome.claim.checked,
+                "standing": outcome.claim.standing.value,
+                "verdict": outcome.claim.verdict.value,
+                "corrected": outcome.claim.corrected,
+                "open": outcome.claim.open_,
+                "see": outcome.claim.see,
+                "confirmed": outcome.confirmed,
+                "figures": [asdict(figure) for figure in outcome.figures],
+            }
+            for outcome in found
+        ],
+    }
+
+
+def _unseen(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@cache
+def _stamp() -> str:
+    """A hash of the whole package: no result outlives the code that computed it."""
+    digest = hashlib.sha256()
+    root = Path(qring.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _place(folder: Path, shard: Shard) -> Path:
+    return folder / f"{shard.claim}.{shard.figure}.{shard.number}.json"
+
+
+def _keep(folder: Path, shard: Shard, sums: Sums) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    target = _place(folder, shard)
+    draft = target.with_suffix(".part")
+    draft.write_text(json.dumps({"stamp": _stamp(), "seed": shard.seed, "sums": list(sums)}))
+    os.replace(draft, target)  # noqa: PTH105 - atomic, so an interruption leaves no half a file
+
+
+def _kept(folder: Path, wanted: Iterable[Shard]) -> dict[Shard, Sums]:
+    """Shards of an earlier run; a file that cannot be read counts as not done."""
+    found = {}
+    for shard in wanted:
+        try:
+            content = json.loads(_place(folder, shard).read_text())
+            if content["stamp"] == _stamp() and content["seed"] == shard.seed:
+                trials, total, squares = content["sums"]
+                found[shard] = Sums(int(trials), float(total), float(squares))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
