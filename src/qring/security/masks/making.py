@@ -1,0 +1,216 @@
+"""Making masks: copies are shared and tested, random words are summed on them and amplified.
+
+    share → test in Z → sum random words, digit by digit → amplify → check the sums of the masks
+
+Every step is a value or a function of its own, and nothing here needs a gradient. Words are drawn
+from a cryptographic source; the coins that choose which copies are tested, and how masks are
+checked, are public and drawn after the copies were received.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.collectives.ghz.digits import majority_digit
+from qring.collectives.ghz.readout import set_digit
+from qring.errors import InputError
+from qring.ledger import Ledger, Meter, Phase
+from qring.network.network import Network
+from qring.network.pool import Pool, Verdict
+from qring.network.supply import Supply
+from qring.network.view import Announced
+from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.security.masks.amplify import amplify
+from qring.security.masks.check import SumCheck
+from qring.security.masks.outcome import Reason
+from qring.security.masks.terms import MaskTerms
+
+__all__ = ["EVERYBODY", "Gathering", "Made", "MaskMaking", "Source", "check_noise", "make_masks"]
+
+Words = NDArray[np.uint64]
+Source = Callable[[int], bytes]
+"""Gives that many random bytes, as ``os.urandom`` does."""
+
+_WORDS_AT_ONCE = 1 << 16
+
+
+class Gathering(Protocol):
+    """How a simulation brings together the words of all workers, on whose sum the copies depend.
+
+    ``own`` has a row for each worker that lives here. It is no part of the protocol.
+    """
+
+    def total(self, own: Words) -> Words:
+        """Sum of all workers' words, mod 2^64."""
+
+    def everyone(self, own: Words) -> Words:
+        """All workers' words, a row each."""
+
+
+class _Here:
+    """All workers live in this process."""
+
+    def total(self, own: Words) -> Words:
+        return np.asarray(own.sum(axis=0, dtype=np.uint64))
+
+    def everyone(self, own: Words) -> Words:
+        return own
+
+
+EVERYBODY: Gathering = _Here()
+"""All workers live in this process."""
+
+
+@dataclass(slots=True, kw_only=True)
+class MaskMaking:
+    """One batch of masks under way, for the ``rows`` workers that live here.
+
+    ``rng`` draws public coins and what measurements show; where workers live in different
+    processes all must pass generators in the same state. ``source`` gives the secret words.
+    With ``view``, what an adversary sees and holds is appended to it.
+    """
+
+    terms: MaskTerms
+    network: Network
+    rng: np.random.Generator
+    source: Source = os.urandom
+    rows: int
+    gathering: Gathering = EVERYBODY
+    distribution: Distribution = Distribution.STAR
+    announcement: Announcement = Announcement.XOR_RING
+    view: list[Announced] | None = None
+    _meter: Meter = field(default_factory=Meter, init=False)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was sent so far; all of it is setup."""
+        return self._meter.ledger()
+
+    def share(self) -> Pool:
+        """Share all M copies, and have them received and kept.
+
+        Raises:
+            InputError: noise under which the tests cannot pass.
+        """
+        check_noise(self.terms, self.network)
+        return self.network.ghz_pool(
+            self.terms.copies, workers=self.terms.workers, wiring=self._wiring, rng=self.rng
+        )
+
+    def test(self, pool: Pool) -> tuple[Verdict, Pool]:
+        """Measure T random copies in Z, and hand back the others in random order.
+
+        Which ones is announced once all are received. Everybody hears every outcome.
+        """
+        tested, kept = pool.shuffled(self.rng).cut(self.terms.tests)
+        self._wiring.broadcast(self.terms.tests)
+        return tested.test_z(self.rng), kept
+
+    def masks(self, pool: Pool) -> Iterator[tuple[Words, Words]]:
+        """Turn tested copies into masks, part by part: (own, shape (rows, count); their sums).
+
+        The last ``terms.checks`` of them are for :class:`~qring.security.masks.check.SumCheck`.
+        """
+        terms, supply = self.terms, pool.supply()
+        told_apart = len(pool.tampered) > 0
+        redundancy = terms.redundancy
+        at_once = max(_WORDS_AT_ONCE, 4 * redundancy)
+        own = np.empty((self.rows, 0), np.uint64)
+        total = np.empty(0, np.uint64)
+        for start in range(0, terms.words, at_once):
+            count = min(at_once, terms.words - start)
+            words = self._draw(count)
+            own = np.concatenate([own, words], axis=1)
+            total = np.concatenate([total, self._sum(words, supply, told_apart)])
+            if len(total) <= redundancy:
+                continue
+            yield (
+                amplify(own, terms.taps, terms.sum_bits),
+                amplify(total, terms.taps, terms.sum_bits),
+            )
+            own, total = own[:, -redundancy:], total[-redundancy:]
+
+    def _draw(self, count: int) -> Words:
+        """Draw secret words mod 2^B, a row for each worker here."""
+        kind = np.uint32 if self.terms.sum_bits <= 32 else np.uint64
+        size = self.rows * count
+        drawn = np.frombuffer(self.source(size * np.dtype(kind).itemsize), kind)
+        low_bits = np.uint64((1 << self.terms.sum_bits) - 1)
+        return drawn.astype(np.uint64).reshape(self.rows, count) & low_bits
+
+    def _sum(self, own: Words, supply: Supply, told_apart: bool) -> Words:
+        """Read the sums of words on the next copies, lowest digit first."""
+        terms = self.terms
+        everyone = self.gathering.everyone(own) if told_apart else None
+        total = self.gathering.total(own) if everyone is None else everyone.sum(axis=0)
+        batch = self.network.ghz_batch(
+            total,
+            everyone,
+            workers=terms.workers,
+            wiring=self._wiring,
+            rng=self.rng,
+            supply=supply,
+            view=self.view,
+        )
+        sums = np.zeros(len(batch), np.uint64)
+        for digit in range(terms.sum_bits):
+            set_digit(sums, digit, majority_digit(batch, digit, sums, terms.repeats))
+        return sums
+
+    def announce(self, said: Words) -> Words:
+        """Have every worker announce its combinations of masks, shape (rows, checks); sum them."""
+        self._wiring.broadcast(self.terms.checks * self.terms.sum_bits)
+        return self.gathering.total(said)
+
+    @property
+    def _wiring(self) -> Wiring:
+        return Wiring(
+            self.terms.workers, self.distribution, self.announcement, self._meter, Phase.SETUP
+        )
+
+
+class Made(NamedTuple):
+    """How the making of a batch ended: well, without a ``reason``, or not."""
+
+    verdict: Verdict
+    reason: Reason | None
+
+
+def make_masks(making: MaskMaking, keep: Callable[[Words, Words], None]) -> Made:
+    """Run all steps, and hand what may be used to ``keep``: (own, shape (rows, count); sums).
+
+    What was kept must be thrown away unless the end is good.
+
+    Raises:
+        InputError: noise under which the tests cannot pass.
+    """
+    verdict, pool = making.test(making.share())
+    if not verdict.passed:
+        return Made(verdict, Reason.TAMPERED)
+    check = SumCheck(making.terms, making.rows, making.rng)
+    for own, total in making.masks(pool):
+        keep(*check.absorb(own, total))
+    right = check.agrees_with(making.announce(check.said))
+    return Made(verdict, None if right else Reason.WRONG_SUMS)
+
+
+def check_noise(terms: MaskTerms, network: Network) -> None:
+    """Refuse noise under which tests that must all pass will not.
+
+    Raises:
+        InputError: tests are expected to fail though nobody tampers.
+    """
+    noise = network.qubit_noise
+    flip = noise.x + noise.y
+    failing = terms.tests * (1 - (1 - flip) ** terms.workers - flip**terms.workers)
+    if failing > 0.1:
+        raise InputError(
+            f"all {terms.tests:,} tests must pass, but at bit flips of probability {flip:.3g} a "
+            f"qubit {failing:,.1f} fail on average; distil the copies first, or make fewer masks"
+        )

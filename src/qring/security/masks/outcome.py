@@ -1,0 +1,88 @@
+"""How a sum under masks ends: with the sum, or aborted, with the evidence either way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qring.collectives.aggregate import Aborted, Aggregate
+from qring.network.pool import Verdict
+from qring.network.view import View
+from qring.security.masks.terms import MaskTerms
+
+__all__ = ["OnDropout", "PrivateAborted", "PrivateAggregate", "Reason"]
+
+
+class OnDropout(Enum):
+    """What a worker that falls silent means: no sum, or fresh masks and a sum without it.
+
+    Masks cannot be repaired: the sum of those that are left is not known.
+    """
+
+    ABORT = "abort"
+    RERUN = "rerun"
+
+
+class Reason(Enum):
+    """Why there is no sum."""
+
+    TAMPERED = "a tested copy was not what it should be"
+    WRONG_SUMS = "the masks do not add up to what was announced"
+    DROPOUT = "a worker fell silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PrivateAggregate(Aggregate):
+    """The sum over ``contributors``, and what vouches for its privacy.
+
+    ``terms`` are those that the masks were made under, if they were made here: ε of ``epsilon``
+    bounds everything that an eavesdropper learns beyond sums over *all* uses of the batch. Masks
+    number ``first`` and on were used. ``view`` is what an adversary saw and holds of the copies.
+    """
+
+    epsilon: float
+    withstood: int
+    first: int
+    contributors: tuple[int, ...]
+    terms: MaskTerms | None = None
+    view: View = ()
+
+    @property
+    def mean(self) -> NDArray[Any]:
+        """The sum over the number of contributors, shape (coords,)."""
+        total: NDArray[Any] = self.sum / self.sum.dtype.type(len(self.contributors))
+        return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PrivateAborted(Aborted):
+    """A run that ended without a sum; masks it had taken are gone.
+
+    ``verdict`` is that of the tests, where they were reached; ``lost`` are silent workers.
+    """
+
+    reason: Reason
+    verdict: Verdict | None = None
+    lost: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"aborted: {self.reason.value}"
+        if self.lost:
+            text += f" (worker {', '.join(map(str, self.lost))})"
+        if self.verdict is not None and not self.verdict.passed:
+            text += f"; {self.verdict.failed:,} of {self.verdict.tested:,} tests failed"
+            if self.verdict.evidence:
+                text += f", first {self.verdict.evidence[0]}"
+        return text
+
+    def evidence(self) -> dict[str, Any]:
+        """What ended the run, as plain values ready for JSON."""
+        found: dict[str, Any] = {"aborted": self.reason.value, "lost": list(self.lost)}
+        if self.verdict is not None:
+            found["tested"] = self.verdict.tested
+            found["failed"] = self.verdict.failed
+            found["evidence"] = [str(each) for each in self.verdict.evidence]
+        return found
