@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from qring.security.dp.calibration import calibrate
     from qring.security.dp.encoding import DistributedGaussian
     from qring.security.dp.plan import Plan, Promise, Unit
+    from qring.security.masks.method import Private
+    from qring.security.masks.outcome import PrivateAborted, PrivateAggregate
     from qring.security.secagg.method import SecAgg
     from qring.security.secagg.outcome import OnDropout, SecAggAborted, SecAggAggregate, Stage
     from qring.security.vga.method import Vga
@@ -92,6 +94,9 @@ __all__ = [
     "PhaseRotation",
     "Plan",
     "PlusState",
+    "Private",
+    "PrivateAborted",
+    "PrivateAggregate",
     "Promise",
     "Purification",
     "QringError",
@@ -176,6 +181,9 @@ _HOMES = {
     "Plan": "qring.security.dp.plan",
     "Promise": "qring.security.dp.plan",
     "Unit": "qring.security.dp.plan",
+    "Private": "qring.security.masks.method",
+    "PrivateAborted": "qring.security.masks.outcome",
+    "PrivateAggregate": "qring.security.masks.outcome",
     "SecAgg": "qring.security.secagg.method",
     "SecAggAborted": "qring.security.secagg.outcome",
     "OnDropout": "qring.security.secagg.outcome",

@@ -6,7 +6,7 @@ Links write into a :class:`Meter` as carriers move; everyone else reads a frozen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -81,6 +81,14 @@ class Ledger:
         """Account of parts that ran at the same time: counts add, the longest sets the rounds."""
         parts = tuple(ledgers)
         return cls(_summed(parts), max((part.rounds for part in parts), default=0))
+
+    def renamed(self, names: Sequence[int]) -> Ledger:
+        """Account in which worker k is called ``names[k]``."""
+        counts = {
+            (names[src], names[dst], phase, carrier): count
+            for (src, dst, phase, carrier), count in self.counts.items()
+        }
+        return Ledger(MappingProxyType(counts), self.rounds)
 
     def on(self, src: int, dst: int, phase: Phase, carrier: Carrier) -> int:
         """Carriers of one kind that crossed one directed link in one phase."""

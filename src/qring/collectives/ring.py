@@ -22,7 +22,7 @@ from qring.schedule.chunks import even_chunks
 from qring.schedule.hops import Action, Round
 from qring.schedule.ring import Direction
 
-__all__ = ["Classical", "Superdense"]
+__all__ = ["Classical", "Superdense", "around_the_ring", "noise_caveats"]
 
 LinkFactory = Callable[[int, int], Link]
 
@@ -44,8 +44,9 @@ class Classical:
         """Sum ``gradients`` of shape (workers, coords)."""
         meter = Meter()
         link = partial(ClassicalLink, meter=meter)
-        sums = _around_the_ring(gradients, self.encoding, self.gather, meter, link, progress)
-        return Aggregate(sums=sums, ledger=meter.ledger())
+        values, wire = self.encoding.encode(gradients)
+        sums = around_the_ring(values, wire, self.gather, meter, link, progress)
+        return Aggregate(sums=self.encoding.decode(sums, len(gradients)), ledger=meter.ledger())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +79,18 @@ class Superdense:
         meter = Meter()
         faults: list[Faults] = []
         link = partial(network.pair_link, meter=meter, rng=rng, faults=faults)
-        sums = _around_the_ring(gradients, self.encoding, self.gather, meter, link, progress)
+        values, wire = self.encoding.encode(gradients)
+        sums = around_the_ring(values, wire, self.gather, meter, link, progress)
         return Aggregate(
-            sums=sums, ledger=meter.ledger(), faults=tuple(faults), caveats=_caveats(network)
+            sums=self.encoding.decode(sums, len(gradients)),
+            ledger=meter.ledger(),
+            faults=tuple(faults),
+            caveats=noise_caveats(network),
         )
 
 
-def _caveats(network: Network) -> tuple[str, ...]:
+def noise_caveats(network: Network) -> tuple[str, ...]:
+    """Say what noisy pairs do to sums, if they are noisy."""
     if network.is_noiseless:
         return ()
     worst = max(n.error_probability for n in (network.noise, *network.noise_on.values()))
@@ -94,16 +100,16 @@ def _caveats(network: Network) -> tuple[str, ...]:
     )
 
 
-def _around_the_ring(
-    gradients: NDArray[Any],
-    encoding: Encoding,
+def around_the_ring(
+    values: Values,
+    wire: WireFormat,
     gather: Direction,
     meter: Meter,
     link: LinkFactory,
     progress: Progress,
-) -> NDArray[Any]:
-    workers = len(gradients)
-    values, wire = encoding.encode(gradients)
+) -> Values:
+    """Sum ``values``, shape (workers, count), over links; return every worker's sums."""
+    workers = len(values)
     own = np.array(values)  # each worker's memory; rows are overwritten as chunks arrive
     chunks = even_chunks(values.shape[1], workers)
     rounds = ring.all_reduce(workers, gather=gather)
@@ -111,7 +117,7 @@ def _around_the_ring(
         _run_round(hops, own, chunks, wire, link)
         meter.rounds = done
         progress(done, 2 * (workers - 1))
-    return encoding.decode(own, workers)
+    return own
 
 
 def _run_round(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -56,6 +56,20 @@ class Network:
         for src, dst in self.noise_on:
             if not (0 <= src < workers and 0 <= dst < workers and src != dst):
                 raise InputError(f"there is no link {src}→{dst} among {workers} workers")
+
+    def among(self, workers: Sequence[int]) -> Network:
+        """The network of these workers only, numbered anew in this order."""
+        number = {worker: k for k, worker in enumerate(workers)}
+        adversary = self.adversary
+        if adversary is not None:
+            nodes = frozenset(number[node] for node in adversary.nodes if node in number)
+            adversary = replace(adversary, nodes=nodes)
+        links = {
+            (number[src], number[dst]): noise
+            for (src, dst), noise in self.noise_on.items()
+            if src in number and dst in number
+        }
+        return replace(self, noise_on=links, adversary=adversary)
 
     def pair_link(
         self,

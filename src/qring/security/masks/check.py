@@ -18,6 +18,9 @@ __all__ = ["SumCheck"]
 
 Words = NDArray[np.uint64]
 
+_FACES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.uint64)
+"""The eight coins that a number stands for."""
+
 
 class SumCheck:
     """Combinations of the masks of ``rows`` workers, gathered as the masks stream past."""
@@ -33,8 +36,8 @@ class SumCheck:
         """Take in the next masks, shape (rows, count), and sums; return those that may be used."""
         use = max(0, min(len(total), self._terms.masks - self._done))
         coins = self._coins(use)
-        self.said += own[:, :use] @ coins
-        self._expected += total[:use] @ coins
+        self.said += self._combined(own[:, :use], coins)
+        self._expected += self._combined(total[None, :use], coins)[0]
         if use < len(total):
             first = self._done + use - self._terms.masks
             hidden = slice(first, first + len(total) - use)
@@ -48,8 +51,26 @@ class SumCheck:
         low_bits = np.uint64((1 << self._terms.sum_bits) - 1)
         return not ((total - self._expected) & low_bits).any()
 
-    def _coins(self, count: int) -> Words:
-        """Public coins, shape (count, checks), drawn after the sums were announced."""
-        flips = count * self._terms.checks
-        drawn = np.frombuffer(self._rng.bytes(-(-flips // 8)), np.uint8)
-        return np.unpackbits(drawn, count=flips).reshape(count, -1).astype(np.uint64)
+    def _combined(self, words: Words, coins: NDArray[np.intp]) -> Words:
+        """Combine words, shape (rows, count), by the coins of each: shape (rows, checks).
+
+        Words of equal coins are added first, in limbs whose sums double precision holds exactly.
+        """
+        combined = np.zeros((len(words), len(coins), 8), np.uint64)
+        limb_bits = 52 - words.shape[1].bit_length()
+        for low in range(0, self._terms.sum_bits, limb_bits):
+            limbs = (words >> np.uint64(low)) & np.uint64((1 << limb_bits) - 1)
+            for row, limb in enumerate(limbs.astype(np.float64)):
+                for group, faces in enumerate(coins):
+                    alike = np.bincount(faces, limb, minlength=256).astype(np.uint64)
+                    combined[row, group] += (alike @ _FACES) << np.uint64(low)
+        return combined.reshape(len(words), -1)[:, : self._terms.checks]
+
+    def _coins(self, count: int) -> NDArray[np.intp]:
+        """Public coins, eight to a number, shape (⌈checks/8⌉, count).
+
+        They are drawn after the sums were announced.
+        """
+        groups = -(-self._terms.checks // 8)
+        drawn = np.frombuffer(self._rng.bytes(groups * count), np.uint8)
+        return drawn.reshape(groups, count).astype(np.intp)

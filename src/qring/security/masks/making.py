@@ -38,6 +38,7 @@ Source = Callable[[int], bytes]
 """Gives that many random bytes, as ``os.urandom`` does."""
 
 _WORDS_AT_ONCE = 1 << 16
+_OVERLAPS_AT_ONCE = 4  # parts overlap by what amplification costs; longer parts waste less
 
 
 class Gathering(Protocol):
@@ -120,7 +121,7 @@ class MaskMaking:
         terms, supply = self.terms, pool.supply()
         told_apart = len(pool.tampered) > 0
         redundancy = terms.redundancy
-        at_once = max(_WORDS_AT_ONCE, 4 * redundancy)
+        at_once = max(_WORDS_AT_ONCE, _OVERLAPS_AT_ONCE * redundancy)
         own = np.empty((self.rows, 0), np.uint64)
         total = np.empty(0, np.uint64)
         for start in range(0, terms.words, at_once):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Aborted, Aggregate
@@ -40,7 +41,8 @@ class PrivateAggregate(Aggregate):
 
     ``terms`` are those that the masks were made under, if they were made here: ε of ``epsilon``
     bounds everything that an eavesdropper learns beyond sums over *all* uses of the batch. Masks
-    number ``first`` and on were used. ``view`` is what an adversary saw and holds of the copies.
+    number ``first`` and on were used. On a network that records it, ``view`` is what an adversary
+    saw and holds of the copies, and ``masked``, shape (workers, words), what the ring told her.
     """
 
     epsilon: float
@@ -49,6 +51,7 @@ class PrivateAggregate(Aggregate):
     contributors: tuple[int, ...]
     terms: MaskTerms | None = None
     view: View = ()
+    masked: NDArray[np.uint64] | None = None
 
     @property
     def mean(self) -> NDArray[Any]:

@@ -1,0 +1,276 @@
+"""``private``: a superdense ring on words hidden by masks that were made beforehand.
+
+Offline, GHZ copies are shared, some are tested, and the sums of random words are read from the
+others; what is left of the words after privacy amplification hides the gradients' words online.
+Source: ours; the paper's verified aggregation (section 4.3) and remark 1 are what it unites.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.collectives.aggregate import Progress
+from qring.collectives.ring import around_the_ring, noise_caveats
+from qring.encoding.formats import WordFormat
+from qring.encoding.values import WordEncoding
+from qring.errors import InputError
+from qring.ledger import Ledger, Meter
+from qring.network.links import Faults
+from qring.network.network import Network
+from qring.network.view import Announced, View
+from qring.schedule.ring import Direction
+from qring.security.masks.inventory import Inventory
+from qring.security.masks.making import MaskMaking, Source, Words, make_masks
+from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
+from qring.security.masks.silence import Silence, SilentError
+from qring.security.masks.terms import DEFAULT_EPSILON, MaskTerms
+
+__all__ = ["Masks", "Private", "fresh_masks"]
+
+
+class Masks(NamedTuple):
+    """Masks of all workers, shape (workers, count), number ``first`` and on of a batch.
+
+    ``total`` are their public sums mod 2^B; ``ledger`` is what making them took, empty for masks
+    from an inventory.
+    """
+
+    own: Words
+    total: Words
+    first: int
+    epsilon: float
+    withstood: int
+    terms: MaskTerms | None = None
+    ledger: Ledger = Ledger()
+    view: View = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """Sum words that nobody sees: neither an eavesdropper on all channels nor other workers.
+
+    What is learned beyond the sum is at most ``epsilon``, in trace distance, over everything that
+    the same batch of masks is used for: a bound at finite size. It takes authenticated classical
+    channels, public coins drawn after copies are received, and two honest workers. Sums still
+    leak what sums leak, and whoever changes qubits online can spoil them.
+
+    Args:
+        encoding: what becomes words; sums are formed mod 2^B.
+        epsilon: of the whole batch; also the probability that wrong mask sums pass their check.
+        tested_share: of the copies; what costs fewest copies unless given.
+        inventory: a folder of masks made ahead; without one they are made for this sum alone.
+        gather: direction of the all-gather.
+        on_dropout: whether a worker that falls silent ends the run, or the others make new masks
+            and sum without it.
+        dropouts: a scenario to simulate: worker → online round, from 0, from which on it is
+            silent. Rounds of a rerun count on.
+        source: gives the bytes of secret words. Leave it, but in tests: ``rng`` draws no secrets.
+    """
+
+    encoding: WordEncoding
+    epsilon: float = DEFAULT_EPSILON
+    tested_share: float | None = None
+    inventory: Path | None = None
+    gather: Direction = Direction.COUNTER_CLOCKWISE
+    on_dropout: OnDropout = OnDropout.ABORT
+    dropouts: Mapping[int, int] = field(default_factory=dict)
+    source: Source = field(default=os.urandom, repr=False)
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.encoding, "word_bits"):
+            raise InputError(
+                f"masks cover words, not {type(self.encoding).__name__}: use FixedPoint or Integers"
+            )
+
+    def run(
+        self,
+        gradients: NDArray[Any],
+        network: Network,
+        rng: np.random.Generator | None,
+        progress: Progress,
+    ) -> PrivateAggregate | PrivateAborted:
+        """Sum ``gradients`` of shape (workers, coords).
+
+        Raises:
+            InputError: one worker, no ``rng``, noise that masks do not survive, masks that are
+                used up or do not fit, or dropouts that cannot be.
+            BudgetError: words too small for the values, or sums too wide.
+        """
+        workers = len(gradients)
+        if rng is None:
+            raise InputError("copies are measured at random: pass rng=numpy.random.default_rng()")
+        for worker in self.dropouts:
+            if not 0 <= worker < workers:
+                raise InputError(f"worker {worker} cannot drop out: workers are 0..{workers - 1}")
+        network.check_links(workers)
+        sum_bits = self.encoding.budget(workers).sum_bits
+        self.encoding.check(gradients)
+        words, _ = self.encoding.encode(gradients)
+        masks = self._masks(words.shape, sum_bits, network, rng)
+        if isinstance(masks, PrivateAborted):
+            return masks
+        return self._online(gradients, words, masks, sum_bits, network, rng, progress)
+
+    def plan(self, masks: int, workers: int, *, visibility: float = 1.0) -> MaskTerms:
+        """Terms of a batch of ``masks`` masks that this method can use.
+
+        Raises:
+            InputError: what cannot be made.
+            BudgetError: sums too wide.
+        """
+        return MaskTerms.plan(
+            masks,
+            workers=workers,
+            sum_bits=self.encoding.budget(workers).sum_bits,
+            epsilon=self.epsilon,
+            tested_share=self.tested_share,
+            visibility=visibility,
+        )
+
+    def _masks(
+        self, shape: tuple[int, ...], sum_bits: int, network: Network, rng: np.random.Generator
+    ) -> Masks | PrivateAborted:
+        workers, count = shape
+        if self.inventory is None:
+            terms = self.plan(count, workers, visibility=network.qubit_noise.visibility(workers))
+            return fresh_masks(terms, network, rng, self.source)
+        with Inventory(self.inventory) as inventory:
+            label = inventory.label
+            if (label.workers, label.sum_bits) != (workers, sum_bits):
+                raise InputError(
+                    f"the masks in {self.inventory} are for {label.workers} workers and sums of "
+                    f"{label.sum_bits} bits, not for {workers} and {sum_bits}; make new masks"
+                )
+            if label.epsilon > self.epsilon:
+                raise InputError(
+                    f"the masks in {self.inventory} keep epsilon at {label.epsilon:.3g}, not at "
+                    f"{self.epsilon:.3g}; allow that much, or make new masks"
+                )
+            first, own, total = inventory.take(count)
+        return Masks(own, total, first, label.epsilon, label.withstood)
+
+    def _online(
+        self,
+        gradients: NDArray[Any],
+        words: Words,
+        masks: Masks,
+        sum_bits: int,
+        network: Network,
+        rng: np.random.Generator,
+        progress: Progress,
+    ) -> PrivateAggregate | PrivateAborted:
+        meter, faults = Meter(), list[Faults]()
+        workers = len(words)
+        silence = Silence(self.dropouts, meter)
+        link = silence.over(partial(network.pair_link, meter=meter, rng=rng, faults=faults))
+        low_bits = np.uint64((1 << sum_bits) - 1)
+        masked = (words + masks.own) & low_bits
+        wire = WordFormat(word_bits=sum_bits, workers=workers, carry=False)
+        try:
+            sums = around_the_ring(
+                masked, wire, self.gather, meter, link, silence.noticed_by(progress)
+            )
+        except SilentError:
+            return self._without(silence.lost, gradients, masks, meter, network, rng, progress)
+        decoded = self.encoding.decode((sums - masks.total) & low_bits, workers)
+        return PrivateAggregate(
+            sums=decoded,
+            ledger=masks.ledger + meter.ledger(),
+            faults=tuple(faults),
+            caveats=(_conditions(masks), *noise_caveats(network)),
+            epsilon=masks.epsilon,
+            withstood=masks.withstood,
+            first=masks.first,
+            contributors=tuple(range(workers)),
+            terms=masks.terms,
+            view=masks.view,
+            masked=masked if network.record_view else None,
+        )
+
+    def _without(
+        self,
+        lost: tuple[int, ...],
+        gradients: NDArray[Any],
+        masks: Masks,
+        meter: Meter,
+        network: Network,
+        rng: np.random.Generator,
+        progress: Progress,
+    ) -> PrivateAggregate | PrivateAborted:
+        """End without a sum, or sum again without the lost workers, under masks of their own."""
+        workers, spent = len(gradients), masks.ledger + meter.ledger()
+        left = tuple(worker for worker in range(workers) if worker not in lost)
+        if self.on_dropout is OnDropout.ABORT or len(left) < 2:
+            return PrivateAborted(
+                sums=np.empty((0, gradients.shape[1])),
+                ledger=spent,
+                workers=workers,
+                reason=Reason.DROPOUT,
+                lost=lost,
+            )
+        later = {left.index(w): r - meter.rounds for w, r in self.dropouts.items() if w in left}
+        again = replace(self, inventory=None, dropouts=later)
+        result = again.run(gradients[list(left)], network.among(left), rng, progress)
+        ledger = spent + result.ledger.renamed(left)
+        if isinstance(result, PrivateAborted):
+            lost = (*lost, *(left[worker] for worker in result.lost))
+            return replace(result, ledger=ledger, workers=workers, lost=tuple(sorted(lost)))
+        contributors = tuple(left[worker] for worker in result.contributors)
+        gone = ", ".join(str(worker) for worker in range(workers) if worker not in contributors)
+        return replace(
+            result,
+            ledger=ledger,
+            contributors=contributors,
+            caveats=(*result.caveats, f"fell silent and not in the sum: worker {gone}"),
+        )
+
+
+def fresh_masks(
+    terms: MaskTerms, network: Network, rng: np.random.Generator, source: Source = os.urandom
+) -> Masks | PrivateAborted:
+    """Make a batch of masks for workers that all live here, in memory.
+
+    Raises:
+        InputError: noise under which the tests cannot pass.
+    """
+    view: list[Announced] | None = [] if network.record_view else None
+    making = MaskMaking(
+        terms=terms, network=network, rng=rng, source=source, rows=terms.workers, view=view
+    )
+    own = np.empty((terms.workers, terms.masks), np.uint64)
+    total = np.empty(terms.masks, np.uint64)
+    done = 0
+
+    def keep(part: Words, sums: Words) -> None:
+        nonlocal done
+        own[:, done : done + len(sums)] = part
+        total[done : done + len(sums)] = sums
+        done += len(sums)
+
+    made = make_masks(making, keep)
+    if made.reason is not None:
+        return PrivateAborted(
+            sums=np.empty((0, terms.masks)),
+            ledger=making.ledger,
+            workers=terms.workers,
+            reason=made.reason,
+            verdict=made.verdict,
+        )
+    return Masks(
+        own, total, 0, terms.epsilon, terms.withstood, terms, making.ledger, tuple(view or ())
+    )
+
+
+def _conditions(masks: Masks) -> str:
+    return (
+        f"epsilon {masks.epsilon:.3g} is a bound over all uses of the batch of masks; it takes "
+        "authenticated classical channels, coins drawn after receipt, and two honest workers"
+    )

@@ -1,0 +1,46 @@
+"""What making masks moves, link by link, in closed form."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from qring.ledger import Carrier, Ledger, Phase
+from qring.theory.resources import RingResources
+
+__all__ = ["mask_ledger"]
+
+_Key = tuple[int, int, Phase, Carrier]
+
+
+def mask_ledger(
+    workers: int,
+    *,
+    sum_bits: int,
+    words: int,
+    tests: int,
+    checks: int,
+    repeats: int = 1,
+    block: int = 1 << 16,
+) -> Ledger:
+    """Account of ``words`` random words summed on GHZ copies, with tests and checks.
+
+    Worker 0 makes every copy. Of each digit of a ``block`` of words, outcomes are XORed around
+    the ring; of each test and each check, everybody tells everybody. All of it is setup. Standing:
+    exact. Ours.
+    """
+    counts: dict[_Key, int] = {}
+    for dst in range(1, workers):
+        counts[0, dst, Phase.SETUP, Carrier.QUBIT] = words * sum_bits * repeats + tests
+    told = tests + checks * sum_bits
+    for src in range(workers):
+        for dst in range(workers):
+            if src != dst:
+                counts[src, dst, Phase.SETUP, Carrier.BIT] = told
+    for start in range(0, words, block):
+        announced = min(block, words - start) * repeats
+        ring = RingResources(workers=workers, coords=announced, word_bits=1, width="float")
+        for src in range(workers):
+            for dst in {(src + 1) % workers, (src - 1) % workers}:
+                load = ring.link(src, dst).bits
+                counts[src, dst, Phase.SETUP, Carrier.BIT] += load * sum_bits
+    return Ledger(MappingProxyType(counts))

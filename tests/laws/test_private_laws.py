@@ -1,0 +1,264 @@
+"""Sums under masks: the sums and the online account of the superdense ring, and nothing seen."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import qring
+from qring import Direction, FixedPoint, Integers, Network, QubitNoise, Superdense
+from qring.errors import InputError
+from qring.ledger import Carrier, Meter, Phase
+from qring.network.adversary.aim import These
+from qring.network.adversary.base import Adversary
+from qring.network.adversary.sources import PhaseRotation, PlusState
+from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.security.masks import making
+from qring.security.masks.check import SumCheck
+from qring.security.masks.making import MaskMaking, make_masks
+from qring.security.masks.method import Private, fresh_masks
+from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
+from qring.security.masks.terms import MaskTerms
+from qring.theory.masks import mask_ledger
+from qring.theory.resources import RingResources
+
+WORDS = FixedPoint(word_bits=12, limit=1.0)
+
+
+def rows(workers, coords, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, (workers, coords))
+
+
+def run(gradients, network=None, seed=1, **options):
+    return qring.all_reduce(
+        gradients,
+        method=Private(**{"encoding": WORDS, "epsilon": 1e-3} | options),
+        network=network,
+        rng=np.random.default_rng(seed),
+    )
+
+
+@settings(max_examples=15)
+@given(
+    st.integers(2, 7), st.integers(1, 40), st.integers(2, 40), st.sampled_from(Direction),
+    st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_sums_and_online_carriers_are_those_of_the_superdense_ring(
+    workers, coords, bits, gather, seed
+):
+    high = 1 << (bits - 1)
+    gradients = np.random.default_rng(seed).integers(1 - high, high, size=(workers, coords))
+    encoding = Integers(word_bits=bits)
+    masked = run(gradients, seed=seed, encoding=encoding, gather=gather)
+    plain = qring.all_reduce(gradients, method=Superdense(encoding=encoding, gather=gather))
+    assert (masked.sums == plain.sums).all()
+    assert masked.sums.dtype == plain.sums.dtype
+    online = [entry for entry in masked.ledger if entry.phase is Phase.ONLINE]
+    assert online == [entry for entry in plain.ledger if entry.phase is Phase.ONLINE]
+    assert masked.ledger.rounds == plain.ledger.rounds
+    ring = RingResources(
+        workers=workers, coords=coords, word_bits=bits, gather=gather.value
+    ).ledger("superdense")
+    terms = masked.terms
+    making = mask_ledger(
+        workers, sum_bits=terms.sum_bits, words=terms.words, tests=terms.tests, checks=terms.checks
+    )
+    assert masked.ledger == making + ring
+
+
+def test_what_travels_is_uniform_and_the_same_words_travel_differently_each_time():
+    gradients = np.zeros((4, 3000))
+    network = Network(record_view=True)
+    first, second = (run(gradients, network, seed=3).masked for _ in range(2))
+    assert (first != second).mean() > 0.99  # masks come from the system, not from the seed
+    bits = (first[:, :, None] >> np.arange(14, dtype=np.uint64)) & 1
+    # 168,000 fair bits but for one row in four, the sum: 6 sigma is a false alarm of 2e-9
+    assert abs(bits[:3].mean() - 0.5) < 3 / np.sqrt(bits[:3].size)
+    assert ((first.sum(axis=0) - second.sum(axis=0)) % (1 << 14) != 0).any()
+
+
+def test_the_same_secrets_and_coins_give_the_same_run():
+    def results():
+        secret = np.random.default_rng(9)
+        return run(rows(3, 50), Network(record_view=True), source=secret.bytes)
+
+    assert (results().masked == results().masked).all()
+
+
+TERMS = MaskTerms.plan(300, workers=3, sum_bits=6, epsilon=0.05)
+
+
+@pytest.mark.parametrize("bad", [1, 2, 6])
+def test_bad_copies_are_caught_as_often_as_they_are_tested(bad):
+    runs, rng = 400, np.random.default_rng(bad)
+    source = PlusState(aim=These(tuple(range(bad))))
+    terms = dataclasses.replace(TERMS, tests=TERMS.used_copies // 3)  # a quarter of all
+    network = Network(adversary=Adversary(source=source))
+    passed = 0
+    for _ in range(runs):
+        making = MaskMaking(terms=terms, network=network, rng=rng, rows=3)
+        verdict, kept = making.test(making.share())
+        passed += verdict.passed
+        assert verdict.failed <= bad
+        assert len(kept) == terms.used_copies
+    # A tested |+++> shows equal bits with probability 1/4: each bad copy passes with 13/16.
+    expected = (1 - 0.25 * 0.75) ** bad
+    spread = 5.5 * np.sqrt(expected * (1 - expected) / runs)  # false alarm 4e-8
+    assert abs(passed / runs - expected) < spread
+
+
+def test_tampering_beyond_k_ends_the_run_with_its_evidence():
+    network = Network(adversary=Adversary(source=PlusState(aim=These(tuple(range(2000))))))
+    result = run(rows(3, 200), network)
+    assert isinstance(result, PrivateAborted)
+    assert result.reason is Reason.TAMPERED
+    assert result.verdict.failed > 0
+    assert "tests failed, first copy" in str(result)
+    assert result.evidence()["failed"] == result.verdict.failed
+    assert result.ledger.total(Carrier.QUBIT, Phase.ONLINE) == 0
+    assert result.ledger.total(Carrier.QUBIT, Phase.SETUP) > 0
+
+
+def test_a_turned_phase_passes_the_tests_spoils_a_sum_and_is_found_by_the_checks():
+    network = Network(
+        adversary=Adversary(source=PhaseRotation(aim=These(tuple(range(400))), angle=np.pi))
+    )
+    result = run(rows(3, 200), network)
+    assert isinstance(result, PrivateAborted)
+    assert result.reason is Reason.WRONG_SUMS
+    assert result.verdict.passed
+
+
+@pytest.mark.parametrize("digit", [0, 5])
+def test_each_check_finds_a_wrong_sum_with_probability_one_half(digit):
+    terms = dataclasses.replace(TERMS, checks=1)
+    rng, missed, runs = np.random.default_rng(digit), 0, 800
+    own = rng.integers(64, size=(3, terms.masks + 1), dtype=np.uint64)
+    total = own.sum(axis=0) % 64
+    total[17] ^= np.uint64(1 << digit)
+    for _ in range(runs):
+        check = SumCheck(terms, 3, rng)
+        check.absorb(own[:, :100], total[:100])
+        check.absorb(own[:, 100:], total[100:])
+        missed += check.agrees_with(check.said.sum(axis=0))
+    assert abs(missed / runs - 0.5) < 5.5 * 0.5 / np.sqrt(runs)
+
+
+def test_checks_pass_when_all_is_well_and_tell_only_their_sum():
+    masks = fresh_masks(TERMS, Network(), np.random.default_rng(0))
+    assert ((masks.own.sum(axis=0) - masks.total) % 64 == 0).all()
+    # What one worker says is hidden by a mask of its own: uniform whatever its masks are.
+    said = [SumCheck(TERMS, 1, np.random.default_rng(k)) for k in range(2)]
+    own = np.zeros((1, TERMS.masks + TERMS.checks), np.uint64)
+    own[:, TERMS.masks :] = np.arange(TERMS.checks)
+    for check in said:
+        assert check.absorb(own, own[0])[0].shape == (1, TERMS.masks)
+        assert (check.said[0] == np.arange(TERMS.checks)).all()
+
+
+def test_masks_stream_and_no_part_depends_on_how_they_are_cut(monkeypatch):
+    def made():
+        rng, secret = np.random.default_rng(0), np.random.default_rng(1)
+        parts = []
+        maker = MaskMaking(
+            terms=TERMS, network=Network(), rng=rng, rows=3,
+            source=lambda size: secret.bytes(size),
+        )  # fmt: skip
+        assert make_masks(maker, lambda own, total: parts.append((own, total))).reason is None
+        return parts
+
+    whole = made()
+    monkeypatch.setattr(making, "_WORDS_AT_ONCE", 7)
+    monkeypatch.setattr(making, "_OVERLAPS_AT_ONCE", 0)
+    cut = made()
+    assert len(whole) == 1 < len(cut)
+    assert sum(len(total) for _, total in cut) == TERMS.masks
+    for own, total in cut:
+        assert ((own.sum(axis=0) - total) % 64 == 0).all()
+
+
+@pytest.mark.parametrize("visibility", [0.95, 0.7])
+def test_dephased_copies_cost_repetitions_and_no_privacy(visibility):
+    network = Network(qubit_noise=QubitNoise.of_visibility(visibility, 3))
+    result = run(rows(3, 40), network)
+    assert isinstance(result, PrivateAggregate)
+    assert result.terms.repeats > 5
+    assert (
+        result.sum == qring.all_reduce(rows(3, 40), method=Superdense(encoding=WORDS)).sum
+    ).all()
+
+
+def test_bit_flips_are_refused_before_anything_is_sent():
+    with pytest.raises(InputError, match="tests must pass, but at bit flips of probability"):
+        run(rows(3, 40), Network(qubit_noise=QubitNoise.depolarising(0.01)))
+
+
+@pytest.mark.parametrize("round_", [0, 7, 29])
+def test_a_worker_that_dies_ends_the_run_or_is_left_out_under_new_masks(round_):
+    gradients = rows(16, 50)
+    taken: list[bytes] = []
+
+    def source(size):
+        taken.append(np.random.default_rng(len(taken)).bytes(size))
+        return taken[-1]
+
+    network = Network(record_view=True)
+    ended = run(gradients, network, dropouts={5: round_})
+    assert isinstance(ended, PrivateAborted)
+    assert (ended.reason, ended.lost) == (Reason.DROPOUT, (5,))
+    assert ended.ledger.rounds == round_ + 1
+    plain = qring.all_reduce(gradients, method=Superdense(encoding=WORDS)).ledger
+    assert 0 < ended.ledger.totals.online_qubits < plain.totals.online_qubits
+
+    rerun = run(gradients, network, dropouts={5: round_}, on_dropout=OnDropout.RERUN, source=source)
+    left = [worker for worker in range(16) if worker != 5]
+    expected = qring.all_reduce(gradients[left], method=Superdense(encoding=WORDS))
+    assert (rerun.sum == expected.sum).all()
+    assert rerun.contributors == tuple(left)
+    assert rerun.mean == pytest.approx(rerun.sum / 15)
+    assert rerun.ledger.rounds == round_ + 1 + 28
+    assert rerun.ledger.on(4, 6, Phase.ONLINE, Carrier.QUBIT) > 0  # the ring closed over worker 5
+    # Survivors' secrets are drawn anew: nothing that hid a word before hides one again.
+    assert len(taken) == 2
+    assert taken[0][:400] != taken[1][:400]
+    assert len(taken[1]) < len(taken[0])
+    assert "worker 5" in rerun.caveats[-1]
+
+
+def test_several_workers_may_die_and_two_are_needed():
+    gradients = rows(4, 30)
+    rerun = run(gradients, dropouts={0: 1, 3: 4}, on_dropout=OnDropout.RERUN)
+    assert rerun.contributors == (1, 2)
+    alone = run(gradients, dropouts={0: 1, 3: 4, 2: 6, 1: 99}, on_dropout=OnDropout.RERUN)
+    assert isinstance(alone, PrivateAborted)
+    assert alone.lost == (0, 2, 3)
+    assert alone.workers == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"encoding": qring.FloatBits()}, "masks cover words"),
+        ({"epsilon": 0.0}, "epsilon lies in"),
+        ({"dropouts": {3: 1}}, "worker 3 cannot drop out"),
+    ],
+)
+def test_what_cannot_be_is_refused(change, said):
+    with pytest.raises(InputError, match=said):
+        run(rows(3, 5), **change)
+    with pytest.raises(InputError, match="measured at random"):
+        qring.all_reduce(rows(3, 5), method=Private(encoding=WORDS))
+    with pytest.raises(InputError, match="at least 2 workers"):
+        run(rows(1, 5))
+
+
+def test_wiring_counts_no_rounds_offline():
+    meter = Meter()
+    wiring = Wiring(3, Distribution.STAR, Announcement.BROADCAST, meter, Phase.SETUP)
+    wiring.announce(5)
+    assert meter.ledger().rounds == 0
+    assert meter.ledger().on(2, 1, Phase.SETUP, Carrier.BIT) == 5
