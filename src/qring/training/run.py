@@ -24,6 +24,7 @@ from qring.ledger import Ledger
 from qring.network.noise import NOISELESS
 from qring.training import models
 from qring.training.hook import hook_for
+from qring.training.private import shortening
 from qring.training.settings import Protocol, TrainSettings
 
 __all__ = ["Trained", "train"]
@@ -76,12 +77,17 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
     training, test = images.load(settings.data, seed=settings.seed, test_share=_TEST_SHARE)
     if workers > len(training.labels):
         raise InputError(f"{workers} workers, but only {len(training.labels)} training images")
+    private = settings.dp_epsilon > 0
     dataset = TensorDataset(torch.from_numpy(training.images), torch.from_numpy(training.labels))
     sampler: DistributedSampler[tuple[torch.Tensor, ...]]
-    sampler = DistributedSampler(dataset, seed=settings.seed)
+    sampler = DistributedSampler(
+        dataset,
+        seed=settings.seed,
+        drop_last=private,  # or some images would take part twice
+    )
     loader = DataLoader(dataset, batch_size=settings.batch, sampler=sampler)
     model = DistributedDataParallel(models.build(settings.model, training.images.shape[1]))
-    hook = hook_for(settings)
+    hook = hook_for(settings, models.size(model))
     if hook is not None:
         model.register_comm_hook(hook.state, hook.mean)
     optimiser = torch.optim.SGD(model.parameters(), settings.learning_rate, _MOMENTUM)
@@ -92,8 +98,11 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
         loss = torch.zeros(())
         for pixels, labels in loader:
             optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(model(pixels), labels)
-            loss.backward()  # type: ignore[no-untyped-call]
+            if private:
+                loss = _private_backward(model, pixels, labels, settings)
+            else:
+                loss = nn.functional.cross_entropy(model(pixels), labels)
+                loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             steps += 1
         if rank == 0:
@@ -121,12 +130,28 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
     dist.all_gather_object(hashes, own_hash)
     return Trained(
         accuracy=_accuracy(model.module, test),
-        coords=sum(p.numel() for p in model.parameters()),
+        coords=models.size(model),
         steps=steps,
         result_hash=hashes[0],
         agreed=len(set(hashes)) == 1,
         ledger=ledger,
     )
+
+
+def _private_backward(
+    model: DistributedDataParallel,
+    pixels: torch.Tensor,
+    labels: torch.Tensor,
+    settings: TrainSettings,
+) -> torch.Tensor:
+    """Leave the noisy mean of shortened gradients; return this rank's own loss, as it was."""
+    factors = shortening(model.module, pixels, labels, settings.dp_clip)
+    losses = nn.functional.cross_entropy(model(pixels), labels, reduction="none")
+    (factors * losses).sum().backward()  # type: ignore[no-untyped-call]
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= settings.batch  # the hook has divided by the workers
+    return losses.detach().mean()
 
 
 def _accuracy(model: nn.Module, test: LabelledImages) -> float:

@@ -11,6 +11,7 @@ from qring.data.images import ImageSet
 from qring.encoding.values import FixedPoint
 from qring.errors import InputError
 from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
+from qring.security.dp.plan import Promise
 
 __all__ = ["ModelKind", "Protocol", "TrainSettings", "add_arguments"]
 
@@ -21,6 +22,7 @@ class Protocol(str, Enum):
     SUPERDENSE = "superdense"
     CLASSICAL = "classical"
     GHZ = "ghz"
+    SECAGG = "secagg"
 
 
 class ModelKind(str, Enum):
@@ -34,8 +36,11 @@ class ModelKind(str, Enum):
 class TrainSettings:
     """One training run. ``batch`` counts images a worker and step.
 
-    ``noise`` is that of every shared pair, in ``superdense``. ``word_bits``, ``clip`` and
-    ``visibility`` belong to ``ghz``, where gradients are clipped to fixed-point words.
+    ``noise`` is that of every shared pair, in ``superdense``. ``word_bits`` and ``clip`` belong to
+    ``ghz`` and ``secagg``, where gradients are clipped to fixed-point words; ``visibility`` to
+    ``ghz``. With ``dp_epsilon`` above 0 these words are noisy, and everything that training tells
+    is (``dp_epsilon``, ``dp_delta``) private for each image, whose gradient is shortened to the
+    L2 length ``dp_clip``.
     """
 
     protocol: Protocol = Protocol.SUPERDENSE
@@ -48,6 +53,9 @@ class TrainSettings:
     word_bits: int = 16
     clip: float = 1.0
     visibility: float = 1.0
+    dp_epsilon: float = 0.0
+    dp_delta: float = 1e-5
+    dp_clip: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,6 +66,13 @@ class TrainSettings:
             raise InputError(f"the learning rate must be positive, not {self.learning_rate}")
         FixedPoint(word_bits=self.word_bits, limit=self.clip)  # refuses what is out of range
         QubitNoise.of_visibility(self.visibility, 2)
+        if self.dp_epsilon:
+            if self.protocol in (Protocol.SUPERDENSE, Protocol.CLASSICAL):
+                raise InputError(
+                    f"{self.protocol.value} carries floats, and noise is shared out in words: "
+                    "with --dp-epsilon choose --protocol secagg or ghz"
+                )
+            Promise(epsilon=self.dp_epsilon, delta=self.dp_delta, clip=self.dp_clip)
         if not 0 <= self.seed < 2**32:
             raise InputError(f"the seed must lie in 0..2^32-1, not at {self.seed}")
 
@@ -75,6 +90,9 @@ class TrainSettings:
             word_bits=arguments.word_bits,
             clip=arguments.clip,
             visibility=arguments.visibility,
+            dp_epsilon=arguments.dp_epsilon,
+            dp_delta=arguments.dp_delta,
+            dp_clip=arguments.dp_clip,
             seed=arguments.seed,
         )
 
@@ -108,9 +126,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "batch": "images a worker and step",
         "learning_rate": "of SGD with momentum 0.9",
         "noise": "superdense: error probability of a pair, or of its errors X,Y,Z",
-        "word_bits": "ghz: bits of a word, before the carry of the sum",
-        "clip": "ghz: gradients are clipped to [-CLIP, CLIP]",
+        "word_bits": "ghz, secagg: bits of a word, before the carry of the sum",
+        "clip": "ghz, secagg: gradients are clipped to [-CLIP, CLIP]",
         "visibility": "ghz: visibility of the shared copies, in (0, 1]",
+        "dp_epsilon": "add noise: all of training is (E, D) private for each image; 0 is none",
+        "dp_delta": "with --dp-epsilon: D",
+        "dp_clip": "with --dp-epsilon: L2 length that an image's gradient is shortened to",
         "seed": "of the model, the order of the data and the noise",
     }
     default = TrainSettings()

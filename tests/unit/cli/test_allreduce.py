@@ -221,3 +221,46 @@ def test_impossible_dropouts_end_in_one_line(capsys, files, drop):
 def test_one_worker_cannot_share_a_ghz_state(capsys, files):
     line = refused(capsys, "allreduce", files[0], "--protocol", "ghz", "--word-bits", 8)
     assert "at least 2 workers" in line
+
+
+def test_noise_is_promised_before_the_first_round_and_travels_without_a_carry(capsys, files):
+    pytest.importorskip("dp_accounting")
+    words = ["--word-bits", 16, "--dp-epsilon", 2, "--dp-clip", 8, "--json"]
+    _, out, err = run(capsys, "allreduce", *files, *words)
+    assert err.startswith("qring: (ε=2, δ=1e-05) for each worker, clipped to 8: 16-bit words")
+    assert "64 for 35 coordinates" in err
+    assert "superdense shows partial sums" in err
+    answer = json.loads(out)
+    expected = RingResources(workers=4, coords=64, word_bits=16, width="float")
+    assert answer["totals"] == expected.ledger("superdense").totals._asdict()
+    assert answer["privacy"]["epsilon"] == 2
+    assert 8 < answer["privacy"]["noise_std"] < 24
+    again = json.loads(run(capsys, "allreduce", *files, *words)[1])
+    assert again["result_hash"] != answer["result_hash"]  # noise has no seed
+
+
+def test_noise_and_lost_workers_go_together(capsys, files):
+    pytest.importorskip("dp_accounting")
+    pytest.importorskip("cryptography")
+    secret = ["--protocol", "secagg", "--word-bits", 16, "--dp-epsilon", 2, "--drop", "1:mask"]
+    status, out, _ = run(capsys, "allreduce", *files, *secret)
+    assert status == 1
+    assert "fewer workers than the threshold" in out
+    status, out, err = run(capsys, "allreduce", *files, *secret, "--dp-may-drop", 1)
+    assert status == 0
+    assert "shows partial sums" not in err
+    assert "16-bit" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dp-epsilon", 1], "give --word-bits as well"),
+        (["--dp-epsilon", 1, "--word-bits", 16, "--clip", 1], "give --dp-clip"),
+        (["--dp-epsilon", 0, "--word-bits", 16], "ε must be positive"),
+        (["--dp-epsilon", 0.01, "--word-bits", 6], "use at least"),
+    ],
+)
+def test_promises_that_cannot_be_kept_end_in_one_line(capsys, files, words, message):
+    pytest.importorskip("dp_accounting")
+    assert message in refused(capsys, "allreduce", *files, *words)

@@ -162,7 +162,7 @@ def test_settings_that_cannot_be_are_refused(change, message):
 
 def test_a_plan_says_what_it_promises_and_where_the_bits_go():
     text = str(worked(1))
-    assert "(ε=1, δ=1e-05) for a worker, clipped to 1" in text
+    assert "(ε=1, δ=1e-05) for each worker, clipped to 1" in text
     assert "16-bit words of 0.000496 mod 2^16, 131,072 for 100,000 coordinates" in text
 
 

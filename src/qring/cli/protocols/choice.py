@@ -10,10 +10,11 @@ from qring.collectives.aggregate import Aggregate, Method
 from qring.encoding.values import FixedPoint, FloatBits, Integers, WordEncoding
 from qring.errors import InputError
 from qring.network.network import Network
+from qring.security.dp.encoding import DistributedGaussian
 
 __all__ = ["AnyEncoding", "Choice", "as_given", "no_figures", "no_notes", "no_options", "words"]
 
-AnyEncoding = FloatBits | Integers | FixedPoint
+AnyEncoding = FloatBits | Integers | FixedPoint | DistributedGaussian
 
 
 def no_options(add: Callable[..., argparse.Action]) -> None:

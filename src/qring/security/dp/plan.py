@@ -148,7 +148,7 @@ class Plan:
         promise = self.promise
         times = "" if promise.rounds == 1 else f" over {promise.rounds} rounds"
         return (
-            f"(ε={promise.epsilon:g}, δ={promise.delta:g}) for a {promise.unit.value}{times}, "
+            f"(ε={promise.epsilon:g}, δ={promise.delta:g}) for each {promise.unit.value}{times}, "
             f"clipped to {promise.clip:g}: {self.word_bits}-bit words of {self.step:.3g} mod "
             f"2^{self.word_bits}, {self.padded:,} for {self.coords:,} coordinates; noise "
             f"{self.local_std:.4g} a worker ({self.sigma:.0f} steps), {self.sum_std:.4g} in the sum"
