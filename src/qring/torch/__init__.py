@@ -16,16 +16,19 @@ from qring.torch.accounts import gather_ledger, ledger, monitored_barrier, reset
 from qring.torch.backend import register as _register
 from qring.torch.hooks import GhzHook, ghz_mean, sign_majority
 from qring.torch.options import Options
+from qring.torch.private import PrivateHook, private_mean
 from qring.torch.secagg import SecAggHook, secagg_mean
 
 __all__ = [
     "GhzHook",
     "Options",
+    "PrivateHook",
     "SecAggHook",
     "gather_ledger",
     "ghz_mean",
     "ledger",
     "monitored_barrier",
+    "private_mean",
     "reset_ledger",
     "secagg_mean",
     "sign_majority",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from qring.errors import InputError
 from qring.security.masks.file import MaskFile, MaskLabel, MaskWriter, Words
+from qring.security.masks.making import Made, MaskMaking, make_masks
 
-__all__ = ["Inventory", "mask_path", "writers"]
+__all__ = ["Inventory", "fill", "mask_path", "writers"]
 
 
 def mask_path(folder: Path, worker: int) -> Path:
@@ -46,6 +47,46 @@ def writers(folder: Path, labels: list[MaskLabel]) -> Iterator[list[MaskWriter]]
     finally:
         for writer in open_:
             writer.discard()
+
+
+def fill(folder: Path, making: MaskMaking, *, batch: bytes, workers: Sequence[int]) -> Made:
+    """Make a batch, and keep the masks of ``workers``, those that live here, in a folder.
+
+    ``batch`` is its name, 16 random bytes. Nothing is kept unless all went well.
+
+    Raises:
+        InputError: a folder that cannot be used, or noise that masks do not survive.
+    """
+    terms = making.terms
+    labels = [
+        MaskLabel(
+            batch=batch,
+            worker=worker,
+            workers=terms.workers,
+            sum_bits=terms.sum_bits,
+            masks=terms.masks,
+            withstood=terms.withstood,
+            epsilon=terms.epsilon,
+        )
+        for worker in workers
+    ]
+
+    def keep(own: Words, total: Words) -> None:
+        for row, writer in zip(own, open_, strict=True):
+            writer.append(row, total)
+
+    try:
+        with writers(folder, labels) as open_:
+            made = make_masks(making, keep)
+            if made.reason is not None:
+                raise _UnmadeError
+    except _UnmadeError:
+        pass
+    return made
+
+
+class _UnmadeError(Exception):
+    """A batch came to nothing: its files are to go."""
 
 
 class Inventory:

@@ -27,13 +27,13 @@ from qring.network.links import Faults
 from qring.network.network import Network
 from qring.network.view import Announced, View
 from qring.schedule.ring import Direction
-from qring.security.masks.inventory import Inventory
-from qring.security.masks.making import MaskMaking, Source, Words, make_masks
+from qring.security.masks.inventory import Inventory, fill
+from qring.security.masks.making import Made, MaskMaking, Source, Words, make_masks
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.silence import Silence, SilentError
 from qring.security.masks.terms import DEFAULT_EPSILON, MaskTerms
 
-__all__ = ["Masks", "Private", "fresh_masks"]
+__all__ = ["Masks", "Private", "Stocked", "fresh_masks"]
 
 
 class Masks(NamedTuple):
@@ -51,6 +51,13 @@ class Masks(NamedTuple):
     terms: MaskTerms | None = None
     ledger: Ledger = Ledger()
     view: View = ()
+
+
+class Stocked(NamedTuple):
+    """Masks made ahead: under which terms, and what it took."""
+
+    terms: MaskTerms
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +141,23 @@ class Private:
             tested_share=self.tested_share,
             visibility=visibility,
         )
+
+    def stock(
+        self, masks: int, *, workers: int, rng: np.random.Generator, network: Network | None = None
+    ) -> Stocked | PrivateAborted:
+        """Make ``masks`` masks ahead, for all workers, into the folder of the inventory.
+
+        Raises:
+            InputError: no inventory, a folder that cannot be used or holds masks, or noise.
+            BudgetError: sums too wide.
+        """
+        if self.inventory is None:
+            raise InputError("masks are made ahead into a folder: name one as the inventory")
+        network = network or Network()
+        terms = self.plan(masks, workers, visibility=network.qubit_noise.visibility(workers))
+        making = MaskMaking(terms=terms, network=network, rng=rng, source=self.source, rows=workers)
+        made = fill(self.inventory, making, batch=self.source(16), workers=range(workers))
+        return _aborted(making, made) or Stocked(terms, making.ledger)
 
     def _masks(
         self, shape: tuple[int, ...], sum_bits: int, network: Network, rng: np.random.Generator
@@ -256,16 +280,20 @@ def fresh_masks(
         done += len(sums)
 
     made = make_masks(making, keep)
-    if made.reason is not None:
-        return PrivateAborted(
-            sums=np.empty((0, terms.masks)),
-            ledger=making.ledger,
-            workers=terms.workers,
-            reason=made.reason,
-            verdict=made.verdict,
-        )
-    return Masks(
+    return _aborted(making, made) or Masks(
         own, total, 0, terms.epsilon, terms.withstood, terms, making.ledger, tuple(view or ())
+    )
+
+
+def _aborted(making: MaskMaking, made: Made) -> PrivateAborted | None:
+    if made.reason is None:
+        return None
+    return PrivateAborted(
+        sums=np.empty((0, making.terms.masks)),
+        ledger=making.ledger,
+        workers=making.terms.workers,
+        reason=made.reason,
+        verdict=made.verdict,
     )
 
 
