@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class Sampling:
     passes: Any = None
     caveats: tuple[str, ...] = ()
     feed_forward_caveats: tuple[str, ...] = ()
+    _fitted: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(getattr(self.sampler, "run", None)):
@@ -45,6 +46,12 @@ class Sampling:
     def fitted(self, circuit: Any) -> Any:  # noqa: ANN401 - Qiskit has no types
         """The circuit as the device takes it."""
         return circuit if self.passes is None else self.passes.run(circuit)
+
+    def fitted_once(self, key: Hashable, build: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """The circuit that ``build`` writes down, fitted at the first call with this ``key``."""
+        if key not in self._fitted:
+            self._fitted[key] = self.fitted(build())
+        return self._fitted[key]
 
     def caveats_of(self, circuit: Any) -> tuple[str, ...]:  # noqa: ANN401
         """What to say with results of this circuit."""

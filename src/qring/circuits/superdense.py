@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,19 @@ class SuperdensePair:
     """Share Φ+, store both halves, apply Z^b1 X^b2 to the sender's, send it, measure in Bell basis.
 
     ``label`` is 2·b1 + b2, as in :mod:`qring.encoding.superdense`; ``storage_s`` is the time in
-    seconds that the pair waits before it is used. Source: paper section 3.2.
+    seconds that the pair waits before it is used, and ``fault`` the label of a Pauli error that
+    strikes the sender's half on its way. Source: paper section 3.2.
     """
 
     label: int = 0
     storage_s: float = 0.0
+    fault: int = 0
 
     def __post_init__(self) -> None:
-        if self.label not in range(4):
-            raise InputError(f"a label is 0, 1, 2 or 3 (two bits), not {self.label}")
+        if self.label not in range(4) or self.fault not in range(4):
+            raise InputError(
+                f"labels and faults are 0, 1, 2 or 3 (two bits), not {self.label} and {self.fault}"
+            )
         if not (math.isfinite(self.storage_s) and self.storage_s >= 0):
             raise InputError(f"a pair is stored for 0 seconds or more, not {self.storage_s}")
 
@@ -46,12 +50,10 @@ class SuperdensePair:
         circuit.h(sender)
         circuit.cx(sender, receiver)
         circuit.barrier(sender, label=CHANNEL)
+        _pauli(circuit, sender, self.fault)
         if self.storage_s:
             circuit.delay(self.storage_s * 1e6, half, unit="us")
-        if self.label & 1:
-            circuit.x(sender)
-        if self.label & 2:
-            circuit.z(sender)
+        _pauli(circuit, sender, self.label)
         circuit.barrier(sender, label=SENT)
         circuit.cx(sender, receiver)
         circuit.h(sender)
@@ -61,3 +63,11 @@ class SuperdensePair:
     def read(self, bits: Bits) -> NDArray[np.uint8]:
         """Labels that the receiver finds, shape (shots,)."""
         return np.asarray(2 * bits["bits"][:, 0] + bits["bits"][:, 1], np.uint8)
+
+
+def _pauli(circuit: QuantumCircuit, qubit: Any, label: int) -> None:  # noqa: ANN401
+    """Apply Z^b1 X^b2 for label 2·b1 + b2."""
+    if label & 1:
+        circuit.x(qubit)
+    if label & 2:
+        circuit.z(qubit)

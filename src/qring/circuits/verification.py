@@ -15,7 +15,7 @@ from qring.errors import InputError
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-__all__ = ["HashedCheck", "StabiliserOutcomes", "StabiliserTest", "ZTest"]
+__all__ = ["HashedCheck", "StabiliserOutcomes", "StabiliserTest", "ZTest", "turn_to"]
 
 _LETTERS = "XYZ_"
 
@@ -67,11 +67,7 @@ class StabiliserTest:
         )
         share_copy(circuit, nodes, self.source)
         if self.stabiliser is not None:
-            for letter, node in zip(self.stabiliser[1:], nodes, strict=True):
-                if letter == "Y":
-                    circuit.sdg(node)
-                if letter in "XY":
-                    circuit.h(node)
+            turn_to(circuit, nodes, self.stabiliser[1:])
         else:
             coins = QuantumRegister(2, "coin")
             kind, chosen = ClassicalRegister(1, "kind"), ClassicalRegister(n, "set")
@@ -99,6 +95,15 @@ class StabiliserTest:
         minus = np.where(phased, size // 2 % 2, 0)
         odd = ((outcome * counted).sum(axis=1) + minus) % 2
         return StabiliserOutcomes(phased | (size > 0), odd == 1)
+
+
+def turn_to(circuit: QuantumCircuit, nodes: Any, letters: str) -> None:  # noqa: ANN401
+    """Turn the bases of X and Y, one letter a worker, to Z."""
+    for letter, node in zip(letters, nodes, strict=True):
+        if letter == "Y":
+            circuit.sdg(node)
+        if letter in "XY":
+            circuit.h(node)
 
 
 def _toss(circuit: QuantumCircuit, coins: Any, kind: Any, chosen: Any) -> None:  # noqa: ANN401

@@ -92,11 +92,12 @@ class Superdense:
 def noise_caveats(network: Network) -> tuple[str, ...]:
     """Say what noisy pairs do to sums, if they are noisy."""
     if network.is_noiseless:
-        return ()
+        return network.caveats
     worst = max(n.error_probability for n in (network.noise, *network.noise_on.values()))
     return (
         f"noise without error correction: a pair is wrong with probability up to {worst:g}, and "
         "every error that fell is in the sums",
+        *network.caveats,
     )
 
 

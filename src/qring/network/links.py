@@ -81,10 +81,13 @@ class SuperdenseLink:
         self._meter.charge(self._src, self._dst, Phase.SETUP, Carrier.QUBIT, pairs)
         self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.QUBIT, pairs)
         self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.EBIT, pairs)
-        if self._rng is None:
-            return
         sent = message.copy() if self._faults is not None else None
-        pauli.disturb(message, pairs, self._noise, self._rng)
+        self._transmit(message, pairs)
         if self._faults is not None and sent is not None:
             where, which = pauli.faults_between(sent, message, pairs)
             self._faults.append(Faults(self._src, self._dst, self._meter.rounds, where, which))
+
+    def _transmit(self, message: NDArray[np.uint8], pairs: int) -> None:
+        """Send the pairs; what is received is left in ``message``."""
+        if self._rng is not None:
+            pauli.disturb(message, pairs, self._noise, self._rng)

@@ -45,6 +45,20 @@ class Network:
         """Noise of the pairs shared for messages from ``src`` to ``dst``."""
         return self.noise_on.get((src, dst), self.noise)
 
+    def visibility(self, workers: int) -> float:
+        """V that a readout of ``workers`` workers' copies may count on, if nobody tampers."""
+        return self.qubit_noise.visibility(workers)
+
+    @property
+    def needs_words(self) -> bool:
+        """Whether copies may tell one worker's phase from another's."""
+        return self.adversary is not None or bool(self.qubit_noise.turned)
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What to say with every result of this network."""
+        return ()
+
     @property
     def is_noiseless(self) -> bool:
         """Whether every pair is perfect."""
@@ -127,7 +141,7 @@ class Network:
             count=count,
             workers=workers,
             tampered=tampered,
-            visibility=self.qubit_noise.visibility(workers),
+            visibility=self.visibility(workers),
             nodes=nodes,
         )
 

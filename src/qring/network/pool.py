@@ -5,7 +5,7 @@ See :mod:`qring.network.adversary` for how a protocol goes about it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -15,7 +15,7 @@ from qring.errors import InputError
 from qring.network.copies import PERFECT, Tampered, check_workers
 from qring.network.hashing import Hashed, hash_amplitudes, hash_phases
 from qring.network.stabilisers import draw_strings, flags, outcomes_behind, pauli_string
-from qring.network.supply import Received
+from qring.network.supply import Received, Supply
 
 __all__ = ["Check", "Evidence", "Pool", "Verdict"]
 
@@ -114,7 +114,7 @@ class Pool:
         moved = other.tampered.at(other.tampered.where + self.count)
         return self._with(self.count + other.count, self.tampered.and_also(moved))
 
-    def supply(self) -> Received:
+    def supply(self) -> Supply:
         """Let a readout use the copies, in order."""
         return Received(self.tampered, self.count, self.visibility)
 
@@ -227,10 +227,4 @@ class Pool:
         )
 
     def _with(self, count: int, tampered: Tampered) -> Pool:
-        return Pool(
-            count=count,
-            workers=self.workers,
-            tampered=tampered,
-            visibility=self.visibility,
-            nodes=self.nodes,
-        )
+        return replace(self, count=count, tampered=tampered)

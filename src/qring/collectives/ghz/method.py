@@ -176,7 +176,7 @@ class Session:
         self.weights = method.weights or (1,) * workers
         if len(self.weights) != workers:
             raise InputError(f"{workers} workers need {workers} weights, not {len(self.weights)}")
-        check_visibility(network.qubit_noise.visibility(workers))
+        check_visibility(network.visibility(workers))
         budget = method.encoding.budget(sum(map(abs, self.weights)))
         self._sum_bits = budget.sum_bits
         if method.checksum is not None:
@@ -250,8 +250,7 @@ class Session:
     @property
     def _phases_matter(self) -> bool:
         """Whether copies may tell one worker's phase from another's."""
-        tampered = self._verified or self._network.adversary is not None
-        return tampered or bool(self._supply.noise.turned)
+        return self._verified or self._network.needs_words
 
     @property
     def _below(self) -> np.uint64:
@@ -259,7 +258,7 @@ class Session:
         return np.uint64(-largest * sum(w for w in self.weights if w < 0))
 
     def _caveats(self) -> tuple[str, ...]:
-        found = []
+        found = [*self._network.caveats]
         if not self._verified:
             found.append(
                 "the copies were not verified: a tampered source could have read single words"

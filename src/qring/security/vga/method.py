@@ -58,7 +58,7 @@ class Vga:
         self.ghz.open(workers, network, rng)  # refuse early
         self.ghz.encoding.check(gradients)
         words, _ = self.ghz.encoding.encode(gradients)
-        visibility = network.qubit_noise.visibility(workers)
+        visibility = network.visibility(workers)
         wiring = Wiring(workers, self.ghz.distribution, self.ghz.announcement, meter)
         verified = self.verification.verify(
             self.ghz.reserve(words.shape[1], workers, visibility),

@@ -1,0 +1,279 @@
+"""A network whose every pair and copy is a circuit run on a Qiskit sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qring.circuits.copies import Prepared, measured_in, prepared, with_phases
+from qring.circuits.ghz import Source, check_workers
+from qring.circuits.sampling import Job, Sampling
+from qring.circuits.superdense import SuperdensePair
+from qring.encoding.superdense import pauli_labels
+from qring.errors import InputError
+from qring.ledger import Meter
+from qring.network import pauli
+from qring.network.adversary.base import History
+from qring.network.copies import Tampered
+from qring.network.explicit import ExplicitBatch, ExplicitLink
+from qring.network.ghz import Words
+from qring.network.links import Faults, Link
+from qring.network.network import Network
+from qring.network.noise import PERFECT_QUBITS, BellDiagonal
+from qring.network.pool import Check, Evidence, Pool, Verdict
+from qring.network.stabilisers import draw_strings, pauli_string
+from qring.network.supply import Supply
+from qring.network.view import Announced
+from qring.network.wiring import Wiring
+
+__all__ = ["QiskitNetwork"]
+
+_EVIDENCE = 8
+_ONE_DEVICE = (
+    "circuits on one device: no qubit was sent anywhere, and whoever runs it sees everything"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QiskitNetwork(Network):
+    """A network of circuits: ``sampler`` is a Qiskit ``SamplerV2``, or a :class:`Sampling`.
+
+    For small sizes: every pair and every copy is a shot. Noise of the network and what an
+    adversary does to copies become gates of the circuits; the device's own noise comes on top,
+    and ``device_visibility`` says what visibility readouts may then count on. ``source`` is how
+    copies are made, ``storage_s`` how long pairs wait, in seconds. It records no view, and its
+    nodes are honest.
+    """
+
+    sampler: Any
+    source: Source = Source.CHAIN
+    storage_s: float = 0.0
+    device_visibility: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.record_view or (self.adversary is not None and self.adversary.nodes):
+            raise InputError("a network of circuits records no view and knows no dishonest nodes")
+        if self.source is Source.PLUS:
+            raise InputError("a tampered source is an adversary: Adversary(source=PlusState())")
+        if not 0 < self.device_visibility <= 1:
+            raise InputError(f"a visibility lies in (0, 1], not at {self.device_visibility}")
+        if not isinstance(self.sampler, Sampling):
+            object.__setattr__(self, "sampler", Sampling(sampler=self.sampler))
+
+    def visibility(self, workers: int) -> float:
+        """V that a readout may count on: the network's times the device's."""
+        return self.qubit_noise.visibility(workers) * self.device_visibility
+
+    @property
+    def needs_words(self) -> bool:
+        """Every worker's own words are encoded, each on its own qubit."""
+        return True
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """That there is one device only, and what its sampler says of itself."""
+        feeds = self.sampler.feed_forward_caveats if self.source is Source.CONSTANT_DEPTH else ()
+        return (_ONE_DEVICE, *self.sampler.caveats, *feeds)
+
+    def pair_link(
+        self,
+        src: int,
+        dst: int,
+        *,
+        meter: Meter,
+        rng: np.random.Generator | None,
+        faults: list[Faults] | None = None,
+    ) -> Link:
+        """Open the superdense link from ``src`` to ``dst``; it charges ``meter``."""
+        send = partial(self._send, self.noise_between(src, dst), rng)
+        kept = faults if self.record_faults else None
+        return ExplicitLink(src, dst, meter, send=send, faults=kept)
+
+    def ghz_supply(self, workers: int, *, wiring: Wiring, rng: np.random.Generator) -> Supply:
+        """Copies that are shared as they are needed, untested."""
+        check_workers(workers)
+        share = partial(Network.ghz_pool, self, workers=workers, wiring=wiring, rng=rng)
+        return _Fresh(share, self.visibility(workers))
+
+    def ghz_pool(
+        self,
+        count: int,
+        *,
+        workers: int,
+        wiring: Wiring,
+        rng: np.random.Generator,
+        history: History = (),
+        first: int = 0,
+    ) -> Pool:
+        """Share ``count`` copies; they are run when they are tested or used."""
+        check_workers(workers)
+        pool = Network.ghz_pool(
+            self, count, workers=workers, wiring=wiring, rng=rng, history=history, first=first
+        )
+        return _SampledPool(**{f.name: getattr(pool, f.name) for f in fields(pool)}, network=self)
+
+    def ghz_batch(
+        self,
+        total: Words,
+        words: Words | None,
+        *,
+        workers: int,
+        wiring: Wiring,
+        rng: np.random.Generator,
+        supply: Supply | None = None,
+        view: list[Announced] | None = None,
+    ) -> ExplicitBatch:
+        """Get ready to encode every worker's ``words`` on copies of ``supply``, or fresh ones."""
+        if words is None:
+            raise InputError("circuits encode every worker's own words; hand them in")
+        return ExplicitBatch(
+            words,
+            workers=workers,
+            wiring=wiring,
+            rng=rng,
+            supply=supply or self.ghz_supply(workers, wiring=wiring, rng=rng),
+            measure=partial(self._measure_x, rng),
+        )
+
+    def _send(
+        self, noise: BellDiagonal, rng: np.random.Generator | None, labels: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """Run one circuit a label and fault, as many times as there are such pairs."""
+        struck = np.zeros(len(labels), np.uint8)
+        if noise.error_probability and rng is not None:
+            frame = np.zeros(-(-len(labels) // 4), np.uint8)
+            pauli.disturb(frame, len(labels), noise, rng)
+            struck = pauli_labels(frame, 2 * len(labels))
+        pairs = [
+            SuperdensePair(label=label, storage_s=self.storage_s, fault=fault)
+            for label, fault in zip(labels.tolist(), struck.tolist(), strict=True)
+        ]
+        outcomes = self._run_each(pairs, lambda pair: pair.build(), lambda _: ())
+        return np.asarray([2 * b1 + b2 for b1, b2 in outcomes], np.uint8)
+
+    def _measure_x(
+        self, rng: np.random.Generator, tampered: Tampered, phases: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """Run every copy with its phases, one shot each."""
+        workers, count = phases.shape
+        copies = prepared(count, workers, tampered, rng)
+        shots = list(zip(copies, map(tuple, phases.T.tolist()), strict=True))
+        outcomes = self._run_each(
+            shots,
+            lambda shot: with_phases(workers, self.source, shot[0].kind, shot[0].bits),
+            lambda shot: (shot[0].turn, *shot[1]),
+            lambda shot: ("phases", workers, self.source, shot[0].kind, shot[0].bits),
+        )
+        return np.asarray(outcomes, np.uint8).T
+
+    def measure_pauli(
+        self, copies: Sequence[Prepared], letters: Sequence[str]
+    ) -> list[tuple[int, ...]]:
+        """Measure every copy in the bases of its ``letters``, one string of them a copy."""
+        return self._run_each(
+            list(zip(copies, letters, strict=True)),
+            lambda shot: measured_in(shot[1], self.source, shot[0].kind, shot[0].bits),
+            lambda shot: (shot[0].turn,),
+            lambda shot: ("pauli", shot[1], self.source, shot[0].kind, shot[0].bits),
+        )
+
+    def _run_each(
+        self,
+        shots: Sequence[Any],
+        build: Callable[[Any], Any],
+        values: Callable[[Any], tuple[float, ...]],
+        key: Callable[[Any], Hashable] = lambda shot: shot,
+    ) -> list[tuple[int, ...]]:
+        """Outcomes of all shots, in order; equal ones are run together."""
+        places: dict[Any, list[int]] = {}
+        for place, shot in enumerate(shots):
+            places.setdefault(shot, []).append(place)
+        jobs = [
+            Job(self.sampler.fitted_once(key(shot), partial(build, shot)), len(where), values(shot))
+            for shot, where in places.items()
+        ]
+        outcomes: list[tuple[int, ...]] = [()] * len(shots)
+        for found, where in zip(self.sampler.run(jobs), places.values(), strict=True):
+            rows = found["bits" if "bits" in found else "outcome"].tolist()
+            for place, row in zip(where, rows, strict=True):
+                outcomes[place] = tuple(row)
+        return outcomes
+
+
+class _Fresh:
+    """Copies that are shared when a readout asks for them."""
+
+    __slots__ = ("_share", "_shared", "noise", "visibility")
+
+    def __init__(self, share: Callable[..., Pool], visibility: float) -> None:
+        self._share, self._shared = share, 0
+        self.noise, self.visibility = PERFECT_QUBITS, visibility
+
+    def take(self, count: int) -> Tampered:
+        """Share ``count`` copies more."""
+        first, self._shared = self._shared, self._shared + count
+        return self._share(count, first=first).tampered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _SampledPool(Pool):
+    """Copies that are run when they are tested; each is a shot of its own."""
+
+    network: QiskitNetwork
+
+    def test_stabilisers(self, rng: np.random.Generator) -> Verdict:
+        """Measure a uniformly random non-identity stabiliser of every copy; uses them up."""
+        drawn = draw_strings(self.count, self.workers, rng)
+        names = [
+            pauli_string(bool(sort), int(members), self.workers)
+            for sort, members in zip(*drawn, strict=True)
+        ]
+        return self._tested(Check.STABILISER, names, rng)
+
+    def test_z(self, rng: np.random.Generator) -> Verdict:
+        """Measure every qubit of every copy in Z; outcomes must agree. Uses the copies up."""
+        return self._tested(Check.Z, ["=" + "Z" * self.workers] * self.count, rng)
+
+    def hash_phases(self, checks: Pool, rng: np.random.Generator) -> tuple[Verdict, Pool]:
+        """Refuse: see :meth:`hash_amplitudes`."""
+        return self.hash_amplitudes(checks, rng)
+
+    def hash_amplitudes(self, checks: Pool, rng: np.random.Generator) -> tuple[Verdict, Pool]:
+        """Refuse: checked copies stay entangled, and must all live until they are used."""
+        raise InputError(
+            "hashed checks keep all copies alive at once, and a sampler runs one shot after "
+            "another: verify by cut-and-choose here, or use the fast network or the referee"
+        )
+
+    def _tested(self, check: Check, names: list[str], rng: np.random.Generator) -> Verdict:
+        """Measure one string a copy; its first character is its sign, or = for all alike."""
+        copies = prepared(self.count, self.workers, self.tampered, rng)
+        found = self.network.measure_pauli(copies, [name[1:] for name in names])
+        origins = np.arange(self.count)
+        origins[self.tampered.where] = self.tampered.origin
+        failures = []
+        for copy, (name, outcomes) in enumerate(zip(names, found, strict=True)):
+            asked = [b if c != "_" else None for b, c in zip(outcomes, name[1:], strict=True)]
+            told = [b for b in asked if b is not None]
+            wrong = len(set(told)) > 1 if name[0] == "=" else sum(told) % 2 != (name[0] == "-")
+            if wrong:
+                failures.append(
+                    Evidence(
+                        test=check,
+                        copy=int(origins[copy]),
+                        stabiliser=name.lstrip("="),
+                        outcomes=tuple(asked),
+                    )
+                )
+        return Verdict(
+            test=check,
+            tested=self.count,
+            failed=len(failures),
+            evidence=tuple(failures[:_EVIDENCE]),
+            failed_at=np.array(sorted(failure.copy for failure in failures), np.int64),
+        )

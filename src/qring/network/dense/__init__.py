@@ -1,0 +1,1 @@
+"""The referee: the same network with every qubit written out, for few qubits and no haste."""
