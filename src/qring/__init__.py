@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qring.circuits.network import QiskitNetwork
     from qring.collectives.aggregate import Aborted, Aggregate
     from qring.collectives.all_reduce import all_reduce
     from qring.collectives.ghz.checksum import Checksum
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Purification,
         UntilNoticed,
     )
+    from qring.network.dense.network import DenseNetwork
     from qring.network.links import Faults
     from qring.network.network import Network
     from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
@@ -67,6 +69,7 @@ __all__ = [
     "Classical",
     "CodedDigits",
     "CutAndChoose",
+    "DenseNetwork",
     "Digits",
     "Direction",
     "DistributedGaussian",
@@ -99,6 +102,7 @@ __all__ = [
     "PrivateAggregate",
     "Promise",
     "Purification",
+    "QiskitNetwork",
     "QringError",
     "QubitNoise",
     "RandomCopies",
@@ -125,6 +129,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "QiskitNetwork": "qring.circuits.network",
+    "DenseNetwork": "qring.network.dense.network",
     "Aborted": "qring.collectives.aggregate",
     "Aggregate": "qring.collectives.aggregate",
     "all_reduce": "qring.collectives.all_reduce",

@@ -28,6 +28,8 @@ from qring.network.adversary.sources import (
 from qring.network.dense.memory import Representation
 from qring.network.dense.network import DenseNetwork
 from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.security.masks.method import Private
+from qring.security.masks.outcome import PrivateAborted
 from qring.security.vga.method import Vga
 from qring.security.vga.outcome import VgaRejected
 from qring.security.vga.verification import CutAndChoose
@@ -240,8 +242,6 @@ def test_noisy_digits_are_repeated_until_they_are_right(engine):
 
 # Tests of copies, and adversaries ------------------------------------------------------------
 
-FLIPS = np.diag(np.ones(8))  # basis states, for X patterns
-
 
 def pure(vector):
     return np.outer(vector, vector.conj())
@@ -350,6 +350,17 @@ def test_a_verified_sum_ends_with_the_sum_or_with_evidence(engine):
     assert caught.verdicts[0].tested == 12
     fast = qring.all_reduce(rows, method=method, rng=np.random.default_rng(11))
     assert honest.ledger == fast.ledger
+
+
+def test_a_private_sum_is_right_from_masks_to_ring(engine):
+    rows = np.random.default_rng(16).integers(0, 4, size=(3, 2))
+    method = Private(encoding=Integers(word_bits=2, signed=False), epsilon=0.3)
+    result = qring.all_reduce(rows, method=method, network=make(engine),
+                              rng=np.random.default_rng(17))  # fmt: skip
+    assert (result.sum == rows.sum(axis=0)).all()
+    network = make(engine, adversary=Adversary(source=PlusState()))
+    caught = qring.all_reduce(rows, method=method, network=network, rng=np.random.default_rng(17))
+    assert isinstance(caught, PrivateAborted)
 
 
 @pytest.mark.parametrize("engine", QUBITS_THAT_STAY)

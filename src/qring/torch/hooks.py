@@ -63,7 +63,7 @@ class GhzHook:
             raise InputError("this hook's state was restored from a file: make a new GhzHook")
         session = self.method.open(self.workers, self.network, self._rng)
         words = self._encode(own, session.weights[dist.get_rank(self._wiring)])
-        everyone = self._everyone(words) if self.network.qubit_noise.turned else None
+        everyone = self._everyone(words) if self.network.needs_words else None
         total = self._total(words) if everyone is None else everyone.sum(axis=0, dtype=np.uint64)
         parts = [
             session.sum(total[block], None if everyone is None else everyone[:, block])

@@ -119,7 +119,7 @@ class MaskMaking:
         The last ``terms.checks`` of them are for :class:`~qring.security.masks.check.SumCheck`.
         """
         terms, supply = self.terms, pool.supply()
-        told_apart = len(pool.tampered) > 0
+        told_apart = self.network.needs_words or len(pool.tampered) > 0
         redundancy = terms.redundancy
         at_once = max(_WORDS_AT_ONCE, _OVERLAPS_AT_ONCE * redundancy)
         own = np.empty((self.rows, 0), np.uint64)

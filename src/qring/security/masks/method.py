@@ -164,7 +164,7 @@ class Private:
     ) -> Masks | PrivateAborted:
         workers, count = shape
         if self.inventory is None:
-            terms = self.plan(count, workers, visibility=network.qubit_noise.visibility(workers))
+            terms = self.plan(count, workers, visibility=network.visibility(workers))
             return fresh_masks(terms, network, rng, self.source)
         with Inventory(self.inventory) as inventory:
             label = inventory.label
