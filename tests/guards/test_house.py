@@ -17,7 +17,8 @@ MODULES = sorted(
     for path in SOURCE.rglob("*.py")
     if path.name != "__init__.py"
 )
-CORE = [name for name in MODULES if not name.startswith(("qring.torch.", "qring.training."))]
+TORCH = ("qring.torch.", "qring.training.", "qring.experiments.")
+CORE = [name for name in MODULES if not name.startswith(TORCH)]
 
 
 def python(code):

@@ -27,7 +27,7 @@ def pcgrad(gramian):
 def test_pcgrad_over_the_oracle_is_close_to_pcgrad_over_exact_products():
     rows = gradients()
     exact = pcgrad(rows @ rows.T) @ rows
-    oracle = ConflictOracle(rows, margin=0.02, error=0.1, rng=np.random.default_rng(0))
+    oracle = ConflictOracle.of(rows, margin=0.02, error=0.1, rng=np.random.default_rng(0))
     torch.manual_seed(0)
     ours = tasks.weights(oracle, aggregation.PCGradWeighting()).numpy() @ rows
     cosine = ours @ exact / np.linalg.norm(ours) / np.linalg.norm(exact)
@@ -45,7 +45,7 @@ class Misled(ConflictOracle):
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_no_weighting_fails_on_findings_that_cannot_be(count):
-    oracle = Misled(gradients(count), margin=0.1, error=0.1, rng=np.random.default_rng(0))
+    oracle = Misled.of(gradients(count), margin=0.1, error=0.1, rng=np.random.default_rng(0))
     projector = tasks.dual_cone_projector()
     for weighting in (
         aggregation.PCGradWeighting(),

@@ -105,9 +105,33 @@ def test_noise_is_said_aloud_and_the_account_stays(tmp_path, trained):
     assert answer["result_hash"] != clean["result_hash"]
 
 
+def test_audits_are_in_the_metrics_and_leave_the_parameters_alone(tmp_path, trained):
+    plain, _ = trained
+    words = ["--audit", "ties", "--audit-every", "5", "--out", tmp_path]
+    run = qring("train", "--workers", 3, *SMALL, *words)
+    assert run.returncode == 0, run.stderr
+    metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    audits = [row for row in metrics if "audit" in row]
+    assert [row["step"] for row in audits] == list(range(0, plain["steps"], 5))
+    for row in audits:
+        low, high = row["interval"]
+        assert 0 <= low <= row["fraction"] <= high <= 1
+        assert row["qubits"] % 10 == 0  # copies of 650 amplitudes
+    assert f"{len(audits)} audits: " in run.stdout
+    assert "by birthday broadcast" in run.stdout
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["runs"]["superdense"]["result_hash"] == plain["result_hash"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--audit", "gossip"], "invalid choice"),
+        (
+            ["--audit", "conflicts", "--dp-epsilon", "1", "--protocol", "secagg"],
+            "beyond what --dp-epsilon promises",
+        ),
+        (["--audit-every", "0"], "audit_every must be at least 1"),
         (["--workers", "0"], "at least 1 worker"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--batch", "-3"], "batch must be at least 1"),

@@ -70,8 +70,28 @@ def _as_json(
             **own,
             "settings": summary["settings"],
             "compared": runs,
+            **({"audits": _audits(out, settings)} if _audits(out, settings) else {}),
             "out": str(out),
         }
+    )
+
+
+def _audits(out: Path, settings: TrainSettings) -> list[dict[str, Any]]:
+    """The audits of the run, without those of the run it is compared with."""
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if "audit" in row and row["protocol"] == settings.protocol.value]
+
+
+def _audited(audits: list[dict[str, Any]]) -> str:
+    """One line: how much conflict was found, and what it cost beside the rival."""
+    first, last = audits[0], audits[-1]
+    what = {"ties": "tied pairs", "conflicts": "pairs of ranks"}[first["audit"]]
+    qubits, bits, rival = (sum(row[k] for row in audits) for k in ("qubits", "bits", "rival_bits"))
+    extra = f" + {count(bits)} bits" if bits else ""
+    return (
+        f"{len(audits)} audits: {first['fraction']:.0%} of {what} in conflict at step "
+        f"{first['step']}, {last['fraction']:.0%} at step {last['step']}; {count(qubits)} qubits"
+        f"{extra}, by {first['rival']} {count(rival)} bits"
     )
 
 
@@ -117,6 +137,9 @@ def _as_table(
         elif settings.protocol in (Protocol.GHZ, Protocol.SECAGG):
             verdict = "different, as sums of fixed-point words are from sums of floats"
         notes.insert(0, f"parameters are {verdict}")
+    audits = _audits(out, settings)
+    if audits:
+        notes.insert(-1, _audited(audits))
     heading = (
         f"{settings.data.value}, {settings.model.value} ({own['coords']:,} parameters), "
         f"{summary['workers']} workers, {settings.epochs} epochs, {own['steps']} steps"

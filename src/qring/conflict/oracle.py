@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qring.conflict.finding import Decision, Strategy
-from qring.conflict.gap_ip import GapIP, gap_ip
+from qring.conflict.courier import Courier
+from qring.conflict.finding import Decision, Finding, Strategy, check_task
+from qring.conflict.gap_ip import register_qubits
+from qring.conflict.plane import Plane
 from qring.conflict.strategies.ancilla_free import AncillaFree
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Phase
+from qring.ledger import Carrier, Ledger, Meter, Phase
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["ConflictOracle", "positive_semidefinite"]
 
@@ -28,9 +33,11 @@ class ConflictOracle:
     """GapIP between the gradients of m workers or tasks; ``ledger`` is the account so far.
 
     Node k of the ledger holds row k. A row of zeros conflicts with nobody, and costs nothing.
+    Simulated in closed form, from the exact inner products.
 
     Args:
-        gradients: shape (m, d).
+        products: inner products of all gradients, shape (m, m).
+        coords: d, the coordinates of a gradient.
         margin: τ of every pair's test; the resolution of the cosines in :meth:`gramian`.
         error: of every pair's test; a run of all m(m−1)/2 errs at most so many times as often.
         rng: source of the measurements' outcomes.
@@ -43,7 +50,8 @@ class ConflictOracle:
 
     def __init__(
         self,
-        gradients: ArrayLike,
+        products: NDArray[np.float64],
+        coords: int,
         *,
         margin: float,
         error: float,
@@ -51,20 +59,34 @@ class ConflictOracle:
         decide: Strategy | None = None,
         estimate: Strategy | None = None,
     ) -> None:
+        check_task(margin, error)
+        squares = np.diag(products)
+        if not np.isfinite(squares).all():
+            worst = int((~np.isfinite(squares)).argmax())
+            raise InputError(f"gradient {worst} holds values that are not finite")
+        self._lengths = np.sqrt(squares)
+        scale = np.where(self._lengths > 0, self._lengths, 1.0)
+        self._cosines = np.clip(products / np.outer(scale, scale), -1, 1)
+        self._qubits, self._rng = register_qubits(coords), rng
+        self._margin, self._error = margin, error
+        self._decide = decide if decide is not None else AncillaFree()
+        self._estimate = estimate if estimate is not None else MaximumLikelihood()
+        self.ledger = Ledger()
+
+    @classmethod
+    def of(cls, gradients: ArrayLike, **task: Any) -> Self:  # noqa: ANN401 - as the constructor's
+        """An oracle over real gradients, shape (m, d), and the constructor's other arguments.
+
+        Raises:
+            InputError: another shape, or as the constructor.
+        """
         rows = np.asarray(gradients)
         if rows.ndim != 2 or not rows.size or rows.dtype.kind != "f":
             raise InputError(
                 f"gradients are real numbers of shape (m, d), not {rows.dtype.name} {rows.shape}"
             )
-        self._rows, self._rng = rows, rng
-        self._margin, self._error = margin, error
-        self._decide = decide if decide is not None else AncillaFree()
-        self._estimate = estimate if estimate is not None else MaximumLikelihood()
-        self._lengths = np.sqrt(np.einsum("kd,kd->k", rows, rows, dtype=np.float64))
-        if not np.isfinite(self._lengths).all():
-            worst = int((~np.isfinite(self._lengths)).argmax())
-            raise InputError(f"gradient {worst} holds values that are not finite")
-        self.ledger = Ledger()
+        wide = rows.astype(np.float64, copy=False)
+        return cls(wide @ wide.T, rows.shape[1], **task)
 
     def conflicts(self, i: int, j: int) -> bool:
         """Whether gradients ``i`` and ``j`` are found to oppose.
@@ -90,7 +112,7 @@ class ConflictOracle:
         Lengths are exact: each worker tells its own to all others in 32 bits. Cosines are
         estimates, so the matrix is made positive semidefinite.
         """
-        count = len(self._rows)
+        count = len(self._lengths)
         cosines = np.eye(count)
         for i, j in itertools.combinations(range(count), 2):
             cosines[i, j] = cosines[j, i] = self.cosine(i, j)
@@ -100,28 +122,23 @@ class ConflictOracle:
             for i, j in itertools.permutations(range(count), 2)
         ]  # fmt: skip
         self.ledger += Ledger.from_rows(told, min(1, len(told)))
-        return positive_semidefinite(cosines) * np.outer(self._lengths, self._lengths)
+        lengths: NDArray[np.float64] = np.outer(self._lengths, self._lengths)
+        return positive_semidefinite(cosines) * lengths
 
-    def _ask(self, i: int, j: int, strategy: Strategy) -> GapIP | None:
-        count = len(self._rows)
+    def _ask(self, i: int, j: int, strategy: Strategy) -> Finding | None:
+        count = len(self._lengths)
         if i == j or not (0 <= i < count and 0 <= j < count):
             raise InputError(f"no pair ({i}, {j}) among {count} gradients")
         if not (self._lengths[i] and self._lengths[j]):
             return None
-        found = gap_ip(
-            self._rows[i],
-            self._rows[j],
-            margin=self._margin,
-            error=self._error,
-            rng=self._rng,
-            strategy=strategy,
-        )
-        nodes = (i, j)
+        meter, nodes = Meter(), (i, j)
+        engine = Plane(float(self._cosines[i, j]), Courier(self._qubits, meter))
+        found = strategy.run(engine, margin=self._margin, error=self._error, rng=self._rng)
         rows: list[dict[str, Any]] = [
             {**row, "src": nodes[int(row["src"])], "dst": nodes[int(row["dst"])]}
-            for row in found.ledger.rows()
+            for row in meter.ledger().rows()
         ]
-        self.ledger += Ledger.from_rows(rows, found.ledger.rounds)
+        self.ledger += Ledger.from_rows(rows, meter.rounds)
         return found
 
 

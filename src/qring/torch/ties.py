@@ -265,26 +265,32 @@ def quantised(module: nn.Module, *, step: float | None = None) -> Ties:
     if step is not None and not 0 < step < math.inf:
         raise InputError(f"a quantisation step is positive, not {step}")
 
-    def label(values: NDArray[Any]) -> NDArray[np.int64]:
+    def label(values: NDArray[Any], _: int) -> NDArray[np.int64]:
         bins = values if step is None else np.rint(values / step)
         return np.asarray(np.unique(bins, return_inverse=True)[1])
 
     return _tied(module, _by_weight(module, label), "no two weights of a tensor are equal")
 
 
-def codebook(module: nn.Module, *, clusters: int) -> Ties:
-    """Ties of weights that share an entry of a codebook: one-dimensional k-means in each tensor.
+def codebook(module: nn.Module, *, clusters: int, per_row: bool = False) -> Ties:
+    """Ties of weights that share an entry of a codebook: one-dimensional k-means.
 
-    Tensors of two or more axes; biases and norms are free. Lloyd's rounds start at quantiles.
+    Of each tensor of two or more axes, or ``per_row`` of each of its output channels; biases and
+    norms are free. Lloyd's rounds start at quantiles.
 
     Raises:
         InputError: fewer than one cluster, or no weights.
     """
     if clusters < 1:
         raise InputError(f"a codebook has at least 1 entry, not {clusters}")
+
+    def label(values: NDArray[Any], rows: int) -> NDArray[np.int64]:
+        parts = values.reshape(rows if per_row else 1, -1)
+        return np.concatenate([_clustered(p, clusters) + clusters * k for k, p in enumerate(parts)])
+
     return _tied(
         module,
-        _by_weight(module, lambda values: _clustered(values, clusters)),
+        _by_weight(module, label),
         "no tensor has two axes and two weights in a cluster",
     )
 
@@ -361,7 +367,7 @@ def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def _by_weight(
-    module: nn.Module, label: Callable[[NDArray[Any]], NDArray[np.int64]]
+    module: nn.Module, label: Callable[[NDArray[Any], int], NDArray[np.int64]]
 ) -> NDArray[np.int64]:
     """Labels of every weight tensor, different from those of all others; −1 elsewhere."""
     parts, used = [], 0
@@ -369,7 +375,7 @@ def _by_weight(
         if value.ndim < 2 or not value.numel():
             parts.append(np.full(value.numel(), -1))
             continue
-        parts.append(label(value.reshape(-1).float().cpu().numpy()) + used)
+        parts.append(label(value.reshape(-1).float().cpu().numpy(), len(value)) + used)
         used = int(parts[-1].max()) + 1
     return np.concatenate(parts)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -22,7 +24,9 @@ from qring.data.images import LabelledImages
 from qring.errors import InputError
 from qring.ledger import Ledger
 from qring.network.noise import NOISELESS
+from qring.torch.audit import audited
 from qring.training import models
+from qring.training.audit import audit_of
 from qring.training.hook import hook_for
 from qring.training.private import shortening
 from qring.training.settings import Protocol, TrainSettings
@@ -88,7 +92,11 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
     loader = DataLoader(dataset, batch_size=settings.batch, sampler=sampler)
     model = DistributedDataParallel(models.build(settings.model, training.images.shape[1]))
     hook = hook_for(settings, models.size(model))
-    if hook is not None:
+    write = functools.partial(_write, out) if rank == 0 else None
+    audit = audit_of(settings, model, hook, write)
+    if audit is not None:
+        model.register_comm_hook(audit, audited)
+    elif hook is not None:
         model.register_comm_hook(hook.state, hook.mean)
     optimiser = torch.optim.SGD(model.parameters(), settings.learning_rate, _MOMENTUM)
     steps = 0
@@ -114,8 +122,7 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
                 "accuracy": accuracy,
                 "elapsed_s": round(time.perf_counter() - started, 3),
             }
-            with (out / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            _write(out, row)
             print(
                 f"{settings.protocol.value}: epoch {epoch}/{settings.epochs}, "
                 f"loss {row['loss_rank0']:.4f}, accuracy {accuracy:.1%}",
@@ -152,6 +159,11 @@ def _private_backward(
         if parameter.grad is not None:
             parameter.grad /= settings.batch  # the hook has divided by the workers
     return losses.detach().mean()
+
+
+def _write(out: Path, row: dict[str, Any]) -> None:
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
 
 
 def _accuracy(model: nn.Module, test: LabelledImages) -> float:

@@ -13,7 +13,7 @@ from qring.errors import InputError
 from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
 from qring.security.dp.plan import Promise
 
-__all__ = ["ModelKind", "Protocol", "TrainSettings", "add_arguments"]
+__all__ = ["AuditKind", "ModelKind", "Protocol", "TrainSettings", "add_arguments"]
 
 
 class Protocol(str, Enum):
@@ -32,6 +32,14 @@ class ModelKind(str, Enum):
     LINEAR = "linear"
 
 
+class AuditKind(str, Enum):
+    """What is asked of a training step, beside summing it."""
+
+    NONE = "none"
+    TIES = "ties"
+    CONFLICTS = "conflicts"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
     """One training run. ``batch`` counts images a worker and step.
@@ -40,7 +48,7 @@ class TrainSettings:
     ``ghz`` and ``secagg``, where gradients are clipped to fixed-point words; ``visibility`` to
     ``ghz``. With ``dp_epsilon`` above 0 these words are noisy, and everything that training tells
     is (``dp_epsilon``, ``dp_delta``) private for each image, whose gradient is shortened to the
-    L2 length ``dp_clip``.
+    L2 length ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's metrics.
     """
 
     protocol: Protocol = Protocol.SUPERDENSE
@@ -56,10 +64,12 @@ class TrainSettings:
     dp_epsilon: float = 0.0
     dp_delta: float = 1e-5
     dp_clip: float = 1.0
+    audit: AuditKind = AuditKind.NONE
+    audit_every: int = 50
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch"):
+        for name in ("epochs", "batch", "audit_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 < self.learning_rate < float("inf"):
@@ -73,6 +83,11 @@ class TrainSettings:
                     "with --dp-epsilon choose --protocol secagg or ghz"
                 )
             Promise(epsilon=self.dp_epsilon, delta=self.dp_delta, clip=self.dp_clip)
+            if self.audit is AuditKind.CONFLICTS:
+                raise InputError(
+                    "an audit of conflicts asks about gradients without noise, beyond what "
+                    "--dp-epsilon promises; audit ties, which reads what all ranks know"
+                )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"the seed must lie in 0..2^32-1, not at {self.seed}")
 
@@ -93,6 +108,8 @@ class TrainSettings:
             dp_epsilon=arguments.dp_epsilon,
             dp_delta=arguments.dp_delta,
             dp_clip=arguments.dp_clip,
+            audit=AuditKind(arguments.audit),
+            audit_every=arguments.audit_every,
             seed=arguments.seed,
         )
 
@@ -132,6 +149,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dp_epsilon": "add noise: all of training is (E, D) private for each image; 0 is none",
         "dp_delta": "with --dp-epsilon: D",
         "dp_clip": "with --dp-epsilon: L2 length that an image's gradient is shortened to",
+        "audit": "ask for conflicts within a client's ties, or between the ranks' gradients",
+        "audit_every": "steps from one audit to the next",
         "seed": "of the model, the order of the data and the noise",
     }
     default = TrainSettings()

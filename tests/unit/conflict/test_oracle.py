@@ -22,7 +22,7 @@ def rows(count=3, d=500, seed=0):
 
 def test_conflicts_are_those_of_the_signs_of_products():
     gradients = rows(4)
-    oracle = ConflictOracle(gradients, rng=np.random.default_rng(1), **TASK)
+    oracle = ConflictOracle.of(gradients, rng=np.random.default_rng(1), **TASK)
     # Six decisions, wrong with probability at most 1 % each; cosines are well outside the margin.
     for i in range(4):
         for j in range(i):
@@ -35,7 +35,7 @@ def test_the_gramian_has_exact_lengths_and_cosines_within_their_interval():
     exact = gradients.astype(float) @ gradients.T.astype(float)
     misses = 0
     for seed in range(40):
-        oracle = ConflictOracle(
+        oracle = ConflictOracle.of(
             gradients, margin=0.05, error=0.01, rng=np.random.default_rng(seed), estimate=Kitaev()
         )
         found = oracle.gramian()
@@ -47,7 +47,7 @@ def test_the_gramian_has_exact_lengths_and_cosines_within_their_interval():
 
 
 def test_every_pair_is_charged_to_its_own_link():
-    oracle = ConflictOracle(rows(), rng=np.random.default_rng(0), **TASK)
+    oracle = ConflictOracle.of(rows(), rng=np.random.default_rng(0), **TASK)
     oracle.conflicts(0, 2)
     first = oracle.ledger
     assert {(e.src, e.dst) for e in first} == {(0, 2), (2, 0)}
@@ -61,7 +61,7 @@ def test_every_pair_is_charged_to_its_own_link():
 def test_a_task_without_gradient_conflicts_with_nobody_and_costs_nothing():
     gradients = rows(2)
     gradients[1] = 0
-    oracle = ConflictOracle(gradients, rng=np.random.default_rng(0), **TASK)
+    oracle = ConflictOracle.of(gradients, rng=np.random.default_rng(0), **TASK)
     assert not oracle.conflicts(0, 1)
     assert oracle.cosine(0, 1) == 0
     assert oracle.ledger.totals.online_qubits == 0
@@ -101,11 +101,11 @@ def test_three_that_all_oppose_become_the_closest_that_can():
 )
 def test_what_has_no_products_is_refused(gradients, message):
     with pytest.raises(InputError, match=message):
-        ConflictOracle(gradients, rng=np.random.default_rng(0), **TASK)
+        ConflictOracle.of(gradients, rng=np.random.default_rng(0), **TASK)
 
 
 def test_pairs_and_matrices_that_do_not_exist_are_refused():
-    oracle = ConflictOracle(rows(), rng=np.random.default_rng(0), **TASK)
+    oracle = ConflictOracle.of(rows(), rng=np.random.default_rng(0), **TASK)
     for pair in ((0, 0), (0, 3), (-1, 1)):
         with pytest.raises(InputError, match="no pair"):
             oracle.conflicts(*pair)
