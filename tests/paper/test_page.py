@@ -7,6 +7,7 @@ import pytest
 
 import qring
 from qring import Classical, Integers, Superdense
+from qring.cli.main import main
 from qring.paper.claim import Effort
 from qring.paper.report import report_page
 from qring.paper.runner import run, selected
@@ -37,6 +38,17 @@ def report(tmp_path_factory):
     found = run(selected(("figure-1", "cut-bound", "lemma-1")), effort=Effort.QUICK, seed=0, jobs=1)
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(report_page(found, {}, effort=Effort.QUICK, seed=0), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_of_three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    files = [folder / f"worker{k}.npy" for k in range(3)]
+    for file in files:
+        np.save(file, np.ones(100, np.float32))
+    path = folder / "ring.html"
+    assert main(["allreduce", *map(str, files), "--page", str(path)]) == 0
     return path
 
 
@@ -158,6 +170,19 @@ def test_claims_filter_and_open(page):
     page.page.click("#cut-bound summary")
     assert page.page.locator("#cut-bound .detail").is_visible()
     assert "1.750" in page.page.inner_text("#cut-bound .detail")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_runs_own_page_loads_and_adds_up(browser, run_of_three, width):
+    opened = Page(browser, run_of_three, width, "light")
+    opened.page.focus("#round")
+    opened.page.keyboard.press("End")
+    assert opened.count("sent-total") == 2 * 2 * 100 * 32 // 2
+    assert "6,400 qubits" in opened.page.inner_text(".facts")
+    assert opened.page.locator("#workers").count() == 0
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.complaints == []
+    opened.page.close()
 
 
 def test_theme_can_be_switched(page):

@@ -9,7 +9,7 @@ import qring
 from qring import Classical, Direction, Integers, Superdense, Width
 from qring.encoding.formats import WordFormat
 from qring.paper.report import gallery, number
-from qring.paper.trace import ring_trace
+from qring.paper.trace import even_lengths, ring_trace
 
 
 @given(
@@ -20,7 +20,8 @@ def test_a_trace_adds_up_to_the_ledger_of_its_run(workers, coords, word_bits, wi
     rows = np.random.default_rng(0).integers(0, 2**word_bits, size=(workers, coords))
     encoding = Integers(word_bits=word_bits, width=width, signed=False)
     wire = WordFormat(word_bits=word_bits, workers=workers, width=width)
-    trace = ring_trace(workers=workers, coords=coords, what="", bits=wire.bits, gather=gather)
+    chunks = even_lengths(coords, workers)
+    trace = ring_trace(chunks=chunks, what="", bits=wire.bits, gather=gather)
     for method, quantum in ((Superdense, True), (Classical, False)):
         result = qring.all_reduce(rows, method=method(encoding=encoding, gather=gather))
         assert trace.ledger(quantum=quantum) == result.ledger

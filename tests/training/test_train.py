@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,6 +64,22 @@ def test_every_gradient_bit_is_in_the_account(trained):
     assert 0 <= bookkeeping < 10_000  # shapes and sizes that DDP compares between ranks
     assert answer["totals"]["online_qubits"] == pairs_for(classical["totals"]["online_bits"])
     assert answer["rounds"] == classical["rounds"] >= steps * 2 * (n - 1)
+
+
+def test_the_page_shows_one_step_of_the_account(trained):
+    answer, out = trained
+    text = (out / "ring.html").read_text()
+    content = re.search(r'<script type="application/json" id="trace-data">(.*?)</script>', text)
+    (trace,) = json.loads(content[1])["traces"]
+    ledger = Ledger.from_rows(answer["links"], answer["rounds"])
+    sent = {}
+    for move in (move for moves in trace["rounds"] for move in moves):
+        link = trace["names"][move[0]], trace["names"][move[1]]
+        sent[link] = sent.get(link, 0) + move[5]
+    rest = answer["totals"]["online_qubits"] - answer["steps"] * sum(sent.values())
+    assert 0 <= rest - 16 * 2 * answer["coords"] < 5_000  # the first broadcast, and sizes
+    for link, qubits in sent.items():
+        assert ledger.on(*link, Phase.ONLINE, Carrier.QUBIT) >= answer["steps"] * qubits
 
 
 def test_totals_are_those_of_the_links_and_each_direction_is_one_way(trained):

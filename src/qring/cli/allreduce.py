@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.cli import privacy
+from qring.cli.page import check_page, write_page
 from qring.cli.protocols import ghz, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
@@ -24,6 +25,7 @@ from qring.errors import InputError
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import BellDiagonal
+from qring.paper.trace import even_lengths, ring_trace
 from qring.security.dp.encoding import DistributedGaussian
 from qring.theory.resources import RingResources
 
@@ -55,6 +57,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--seed", type=int, default=0, help="of the noise (default: 0)")
     add("--allow-nonfinite", action="store_true", help="let NaN and infinity through (float bits)")
     add("--out", type=Path, metavar="FILE", help="write the sum: .npy, .safetensors or .pt")
+    add("--page", type=Path, metavar="FILE",
+        help="superdense, classical: write the ring, round by round, as an HTML page")  # fmt: skip
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
@@ -66,6 +70,8 @@ def _run(arguments: argparse.Namespace) -> int:
     rows, layout = read_workers(arguments.files)
     if arguments.out is not None:
         check_target(arguments.out, layout)
+    if arguments.page is not None:
+        check_page(arguments.page, arguments.protocol)
     encoding = _encoding(rows, arguments)
     choice = _CHOICES[arguments.protocol]
     result = all_reduce(
@@ -80,6 +86,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.out is not None:
         write_gradient(arguments.out, result.sum, layout)
+    if arguments.page is not None:
+        _write_page(result, rows, encoding, arguments)
     private = isinstance(encoding, DistributedGaussian)
     for caveat in (*result.caveats, *(privacy.caution(choice.name) if private else ())):
         print(f"qring: caution: {caveat}", file=sys.stderr)
@@ -89,6 +97,25 @@ def _run(arguments: argparse.Namespace) -> int:
         else _as_table(result, choice, rows, encoding, arguments)
     )
     return 0
+
+
+def _write_page(
+    result: Aggregate, rows: NDArray[Any], encoding: AnyEncoding, arguments: argparse.Namespace
+) -> None:
+    words, wire = encoding.encode(rows)
+    workers, coords = rows.shape
+    write_page(
+        arguments.page,
+        ring_trace(
+            chunks=even_lengths(words.shape[1], workers),
+            what=f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}",
+            bits=wire.bits,
+        ),
+        title="One sum around the ring",
+        facts={"command": "qring allreduce", "sum, sha256": _hash(result.sum)[:16]},
+        ledger=result.ledger,
+        quantum=arguments.protocol == "superdense",
+    )
 
 
 def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> AnyEncoding:

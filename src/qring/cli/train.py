@@ -6,12 +6,15 @@ import argparse
 import json
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
 from qring.ledger import Ledger, Phase
+from qring.paper.trace import ring_trace
 from qring.training.launch import launch
 from qring.training.settings import Protocol, TrainSettings, add_arguments
 
@@ -50,12 +53,45 @@ def _run(arguments: argparse.Namespace) -> int:
             "gradients, and ranks may have drifted apart",
             file=sys.stderr,
         )
+    _write_page(settings, summary, ledgers, out)
     print(
         _as_json(settings, summary, ledgers, out)
         if arguments.json
         else _as_table(settings, summary, ledgers, out)
     )
     return 0
+
+
+def _write_page(
+    settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
+) -> None:
+    """Picture one step's all-reduce as the backend cuts it; GHZ sums have no such messages."""
+    if settings.protocol is Protocol.GHZ:
+        return
+    from qring.torch.engine.layout import chunk_of, gloo_bounds, rank_of
+
+    name, workers = settings.protocol.value, summary["workers"]
+    coords = summary["runs"][name]["coords"]
+    bounds = gloo_bounds(coords, 4, workers)
+    lengths = [after - before for before, after in pairwise(bounds)]
+    trace = ring_trace(
+        chunks=[lengths[chunk_of(k, workers)] for k in range(workers)],
+        names=[rank_of(place, workers) for place in range(workers)],
+        what=f"gradients of {coords:,} parameters in float32, one step of "
+        f"{summary['runs'][name]['steps']}; workers are ranks",
+        bits=lambda length, _: 32 * length,
+    )
+    write_page(
+        out / "ring.html",
+        trace,
+        title="One training step around the ring",
+        facts={
+            "accuracy": f"{summary['runs'][name]['accuracy']:.1%}",
+            "steps": count(summary["runs"][name]["steps"]),
+        },
+        ledger=Ledger.from_rows(ledgers[name]["links"], ledgers[name]["rounds"]),
+        quantum=settings.protocol is Protocol.SUPERDENSE,
+    )
 
 
 def _as_json(
@@ -118,7 +154,10 @@ def _as_table(
         row("rounds", lambda name: count(accounts[name].rounds)),
         row("parameters, sha256", lambda name: runs[name]["result_hash"][:16]),
     ]
-    notes = [f"results in {out}"]
+    shown = (
+        "" if settings.protocol is Protocol.GHZ else ", and the ring round by round in ring.html"
+    )
+    notes = [f"results in {out}{shown}"]
     if not own["agreed"]:
         notes.insert(0, "the ranks ended with DIFFERENT parameters; the hash is rank 0's")
     if settings.dp_epsilon:

@@ -16,7 +16,7 @@ import qring
 from qring.encoding.formats import WordFormat
 from qring.paper.claim import Effort, Figure, Standing, Verdict
 from qring.paper.runner import Outcome
-from qring.paper.trace import Trace, ring_trace
+from qring.paper.trace import Trace, even_lengths, ring_trace
 
 __all__ = ["gallery", "number", "report_page", "run_page"]
 
@@ -37,7 +37,8 @@ def gallery() -> tuple[Trace, ...]:
             f"{workers} workers sum {_COORDS:,} words of {_WORD_BITS} bits; "
             f"sums take {wire.sum_bits}"
         )
-        found.append(ring_trace(workers=workers, coords=_COORDS, what=what, bits=wire.bits))
+        chunks = even_lengths(_COORDS, workers)
+        found.append(ring_trace(chunks=chunks, what=what, bits=wire.bits))
     return tuple(found)
 
 

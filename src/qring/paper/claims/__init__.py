@@ -1,8 +1,15 @@
 """Every numbered statement of the paper as a value, one file a topic."""
 
-from qring.paper.claims import gap_ip, ghz, ideal, ring, tie_audit
+from qring.paper.claims import gap_ip, ghz, ideal, ring, tie_audit, verification
 
 __all__ = ["CLAIMS"]
 
-CLAIMS = (*ring.CLAIMS, *ghz.CLAIMS, *ideal.CLAIMS, *gap_ip.CLAIMS, *tie_audit.CLAIMS)
+CLAIMS = (
+    *ring.CLAIMS,
+    *ghz.CLAIMS,
+    *ideal.CLAIMS,
+    *verification.CLAIMS,
+    *gap_ip.CLAIMS,
+    *tie_audit.CLAIMS,
+)
 """Grouped by topic: the ring, GHZ phases, privacy, conflicts."""

@@ -19,6 +19,7 @@
   const carriers = (move) => (state.quantum ? move[5] : move[4]);
   const unit = (count) => (state.quantum ? "qubit" : "bit") + (count === 1 ? "" : "s");
   const amount = (count) => `${number.format(count)} ${unit(count)}`;
+  const name = (worker) => state.trace.names[worker];
   const key = (src, dst) => `${src}>${dst}`;
 
   function loads(upTo) {
@@ -147,7 +148,7 @@
       }
       const target = draw("path", { d: path(c, from, to), class: "grip" }, group);
       target.addEventListener("click", () => tap([src, dst]));
-      draw("title", {}, target, `link ${src} → ${dst}: put the eavesdropper here`);
+      draw("title", {}, target, `link ${name(src)} → ${name(dst)}: put the eavesdropper here`);
     });
   }
 
@@ -220,10 +221,10 @@
           },
           group,
         );
-        const whose = [...held[worker][chunk]].sort((a, b) => a - b).join(", ");
-        draw("title", {}, slice, `worker ${worker}, chunk ${chunk}: words of ${whose}`);
+        const whose = [...held[worker][chunk]].map(name).sort((a, b) => a - b).join(", ");
+        draw("title", {}, slice, `worker ${name(worker)}, chunk ${chunk}: words of ${whose}`);
       }
-      draw("text", { x, y, class: "name" }, group, worker);
+      draw("text", { x, y, class: "name" }, group, name(worker));
     }
   }
 
@@ -294,7 +295,7 @@
     const before = state.trace.rounds.slice(0, state.round).map(mine).flat();
     const bits = before.reduce((sum, move) => sum + move[4], 0);
     const open = !state.quantum || state.setup;
-    $("eve-known").textContent = `${number.format(open ? bits : 0)} bits read so far on ${src} → ${dst}`;
+    $("eve-known").textContent = `${number.format(open ? bits : 0)} bits read so far on ${name(src)} → ${name(dst)}`;
     $("eve-known").classList.toggle("leak", open && bits > 0);
     if (state.round === 0) {
       if (!state.quantum) return "Nothing crosses her link yet.";
@@ -348,7 +349,7 @@
       const all = whole.get(link) || 0;
       const head = document.createElement("th");
       head.scope = "row";
-      head.textContent = `${src} → ${dst}`;
+      head.textContent = `${name(src)} → ${name(dst)}`;
       row.append(head);
       [
         here.length ? number.format(carriers(here[0])) : "·",
@@ -403,7 +404,7 @@
     stop();
     state.trace = trace;
     state.eve = [0, 1];
-    const places = links().map(([a, b]) => new Option(`${a} → ${b}`, key(a, b)));
+    const places = links().map(([a, b]) => new Option(`${name(a)} → ${name(b)}`, key(a, b)));
     $("eve-link").replaceChildren(...places);
     $("round").max = trace.rounds.length;
     $("what").textContent = trace.what;

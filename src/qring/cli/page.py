@@ -1,0 +1,56 @@
+"""The page that a run leaves behind: the ring, round by round, and what the whole run counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from qring.cli.show import carriers, count
+from qring.errors import InputError
+from qring.ledger import Ledger, Phase
+from qring.paper.report import run_page
+from qring.paper.trace import Trace
+
+__all__ = ["check_page", "write_page"]
+
+
+def check_page(path: Path, protocol: str) -> None:
+    """Refuse a page that cannot be written, before anything runs.
+
+    Raises:
+        InputError: another protocol than the rings, or a folder that is not there.
+    """
+    if protocol not in ("superdense", "classical"):
+        raise InputError(
+            f"the page shows messages around the ring; {protocol} announces outcomes instead: "
+            "leave --page away, or use superdense or classical"
+        )
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
+
+
+def write_page(
+    path: Path,
+    trace: Trace,
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    ledger: Ledger,
+    quantum: bool,
+) -> None:
+    """Write the page of a run; ``ledger`` is that of the whole run.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    whole = {
+        **facts,
+        "online, all links": carriers(ledger, Phase.ONLINE),
+        "setup, all links": carriers(ledger, Phase.SETUP),
+        "pairs consumed": f"{count(ledger.totals.ebits)} ebits",
+        "rounds": count(ledger.rounds),
+    }
+    try:
+        path.write_text(run_page(trace, title=title, facts=whole, quantum=quantum), "utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
