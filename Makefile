@@ -32,7 +32,7 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_allreduce.py
 
 docs: $(VENV)/.ready-test  ## the documentation site, in build/site; warnings are errors
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -43,7 +43,8 @@ def claims_page() -> str:
         "    qring reproduce --quick --claim theorem-1 --out claims",
     ]
     for claim in CLAIMS:
-        parts.append(f"## {claim.title} {{ #{claim.id} }}")
+        parts.append(f'<a id="{claim.id}"></a>')
+        parts.append(f"## {claim.title}")
         parts.append(f"*{claim.source}* · **{claim.verdict.value}** · {claim.standing.value}")
         parts.append(f"The paper says: {claim.says}")
         if claim.corrected:
