@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from qring import __version__
-from qring.cli import allreduce, circuit, device, experiment, gapip, reproduce, tieaudit, train
+from qring.cli import (
+    allreduce,
+    attack,
+    circuit,
+    device,
+    experiment,
+    gapip,
+    reproduce,
+    tieaudit,
+    train,
+)
 from qring.errors import InputError, MissingExtraError, QringError
 
 __all__ = ["main"]
@@ -36,7 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"qring {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (allreduce, train, gapip, tieaudit, experiment, circuit, device, reproduce):
+    for command in (
+        allreduce,
+        attack,
+        train,
+        gapip,
+        tieaudit,
+        experiment,
+        circuit,
+        device,
+        reproduce,
+    ):
         command.add_to(commands)
     try:
         arguments = parser.parse_args(argv)

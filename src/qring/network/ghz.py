@@ -228,8 +228,9 @@ class GhzBatch:
                 found = (held ^ outcomes).astype(np.uint64) << np.uint64(digit)
                 self._seen[:, there] |= found
         if self._view is not None:
+            # A readout goes on to write into its correction.
             seen = Announced(
-                digit, quarter, coords, correction, transcript, tampered, guesses, held
+                digit, quarter, coords, correction.copy(), transcript, tampered, guesses, held
             )
             self._view.append(seen)
         return transcript

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from qring.network.copies import Kind, Tampered, odd_bits, random_patterns, worker_bits
 
-__all__ = ["Strings", "draw_strings", "flags", "outcomes_behind", "pauli_string"]
+__all__ = [
+    "Strings",
+    "draw_strings",
+    "every_string",
+    "flag_odds",
+    "flags",
+    "outcomes_behind",
+    "pauli_string",
+]
+
+_ROUNDING = 1e-12
 
 
 class Strings(NamedTuple):
@@ -34,6 +44,13 @@ def draw_strings(count: int, workers: int, rng: np.random.Generator) -> Strings:
     return Strings((coins & np.uint64(1)).astype(np.bool_), others | odd_bits(others))
 
 
+def every_string(workers: int) -> Strings:
+    """All 2^n − 1 stabilisers that are not the identity."""
+    coins = np.arange(1, 1 << workers, dtype=np.uint64)
+    others = coins & ~np.uint64(1)
+    return Strings((coins & np.uint64(1)).astype(np.bool_), others | odd_bits(others))
+
+
 def pauli_string(phase: bool, members: int, workers: int) -> str:
     """The string as text, worker 0 first: ``+Z_Z``, ``-YXY``."""
     inside, outside = "YX" if phase else "Z_"
@@ -46,33 +63,39 @@ def flags(
 ) -> NDArray[np.bool_]:
     """Whether the outcome of each copy's string has the wrong sign. Exact for every kind of copy.
 
-    An X error anticommutes with Z and with Y; a turned |1…1⟩ shows in the second sort alone.
+    Copies with errors of single qubits, which are sure to flag or sure not to, take no draw.
     """
     wrong = odd_bits(copies.bits & strings.sets)
-    ghz = copies.kind == Kind.GHZ
-    turned = np.flatnonzero(ghz & strings.phase & (copies.turn != 0))
-    if len(turned):
-        odds = (1 - np.cos(copies.turn[turned])) / 2
-        wrong[turned] ^= rng.random(len(turned)) < odds
-    if not ghz.all():
-        coin = (copies.kind == Kind.HALVES) | (copies.kind == Kind.DEPHASED) & strings.phase
-        coin |= (copies.kind == Kind.PRODUCT) & ~strings.phase
-        wrong[coin] = rng.integers(2, size=int(coin.sum()), dtype=np.uint8).astype(np.bool_)
-        product = np.flatnonzero((copies.kind == Kind.PRODUCT) & strings.phase)
-        odds = _product_odds(copies[product], strings.sets[product], workers)
-        wrong[product] = rng.random(len(product)) < odds
+    turned = copies.turn != 0
+    plain = copies.kind == Kind.GHZ
+    if turned.any() and plain.all():
+        # Phases of π, as errors leave them, are as sure; others are drawn below.
+        half = turned & (np.abs(np.abs(copies.turn) - math.pi) < _ROUNDING)
+        wrong ^= half & strings.phase
+        turned &= ~half
+    drawn = np.flatnonzero(turned | ~plain)
+    if len(drawn):
+        asked = Strings(strings.phase[drawn], strings.sets[drawn])
+        wrong[drawn] = rng.random(len(drawn)) < flag_odds(copies[drawn], asked, workers)
     return wrong
 
 
-def _product_odds(copies: Tampered, sets: NDArray[np.uint64], workers: int) -> NDArray[np.float64]:
-    """Odds that a string of the second sort flags a product copy.
+def flag_odds(copies: Tampered, strings: Strings, workers: int) -> NDArray[np.float64]:
+    """Probability that each copy's string comes out with the wrong sign.
 
-    Each X shows ±cos δ on average, each Y ±sin δ, and they are independent.
+    An X error anticommutes with Z and with Y; a turned |ē⟩ shows in the second sort alone. On a
+    product copy each X shows ±cos δ on average, each Y ±sin δ, and each Z nothing.
     """
-    members = worker_bits(sets, workers).sum(axis=0)
-    shown = np.cos(copies.turn) ** (workers - members) * np.sin(copies.turn) ** members
-    flipped = odd_bits(copies.bits) ^ (members % 4 == 2)
-    return np.asarray((1 - np.where(flipped, -shown, shown)) / 2)
+    flipped = np.where(odd_bits(copies.bits & strings.sets), -1.0, 1.0)
+    shown = np.where(strings.phase, flipped * np.cos(copies.turn), flipped)
+    members = worker_bits(strings.sets, workers).sum(axis=0)
+    each = np.cos(copies.turn) ** (workers - members) * np.sin(copies.turn) ** members
+    signs = odd_bits(copies.bits) ^ (members % 4 == 2)
+    product = np.where(strings.phase, np.where(signs, -each, each), 0.0)
+    shown = np.where(copies.kind == Kind.PRODUCT, product, shown)
+    shown = np.where((copies.kind == Kind.DEPHASED) & strings.phase, 0.0, shown)
+    shown = np.where(copies.kind == Kind.HALVES, 0.0, shown)
+    return np.asarray((1 - shown) / 2)
 
 
 def outcomes_behind(

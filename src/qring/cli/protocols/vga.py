@@ -13,13 +13,13 @@ from qring.security.vga.method import Vga
 from qring.security.vga.outcome import VgaAggregate
 from qring.security.vga.verification import CutAndChoose, HashedVerification, Verification
 
-__all__ = ["CHOICE"]
+__all__ = ["CHOICE", "probability"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--verification", choices=["hashed", "cut-and-choose"], default="hashed",
         help="vga: how copies are tested (default: hashed)")  # fmt: skip
-    add("--epsilon", type=_probability, default=2.0**-40, metavar="E",
+    add("--epsilon", type=probability, default=2.0**-40, metavar="E",
         help="vga: privacy of the whole round, such as 1e-6 or 2^-40 (default: 2^-40)")  # fmt: skip
     add("--phase-checks", type=int, default=20, metavar="T",
         help="vga, hashed: checks that guard the sums (default: 20)")  # fmt: skip
@@ -31,7 +31,8 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
         help="vga, cut-and-choose: fraction of tests that may fail (default: 0)")  # fmt: skip
 
 
-def _probability(text: str) -> float:
+def probability(text: str) -> float:
+    """Read a number, also as a power: ``1e-6``, ``2^-40``."""
     base, _, power = text.partition("^")
     return float(base) ** float(power) if power else float(base)
 

@@ -1,0 +1,137 @@
+"""``qring attack``: what an attack on a protocol tells of one worker's word, and who notices."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+
+from qring.cli.protocols.vga import probability
+from qring.cli.show import table
+from qring.errors import InputError
+from qring.security.leakage.laboratory import ATTACKS, PROTOCOLS, attack
+from qring.security.leakage.report import Leak, Setting
+from qring.security.vga.verification import CutAndChoose, HashedVerification
+from qring.theory.privacy import classical_leak_at_least
+
+__all__ = ["add_to"]
+
+_FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in PROTOCOLS))
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    about = "\n".join(f"  {one.name:18} {one.about}" for one in ATTACKS.values())
+    parser = commands.add_parser(
+        "attack",
+        help="measure what an attack learns of single words",
+        description="Measure what an attack on a protocol tells, in bits, of the last worker's "
+        "word. Words are uniform and sums are formed mod 2^B.\n\nattacks:\n" + about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--attack", choices=list(ATTACKS), required=True, metavar="A", help="one of the above")
+    add("--protocol", choices=_FAMILIES, required=True, metavar="P",
+        help=", ".join(_FAMILIES))  # fmt: skip
+    add("--verification", choices=["hashed", "cut-and-choose"], default="hashed",
+        help="vga: how copies are tested (default: hashed)")  # fmt: skip
+    add("--epsilon", type=probability, default=2.0**-40, metavar="E",
+        help="vga, hashed: privacy of the whole round (default: 2^-40)")  # fmt: skip
+    add("--copies-factor", type=float, default=2.0, metavar="F",
+        help="vga, cut-and-choose: copies shared for each one used (default: 2)")  # fmt: skip
+    add("--workers", type=int, default=3, help="how many there are (default: 3)")
+    add("--word-bits", type=int, default=2, metavar="B", help="bits of a word (default: 2)")
+    add("--copies", default="1", metavar="K",
+        help="copies tampered with, or all (default: 1)")  # fmt: skip
+    add("--rounds", type=int, default=400, help="runs where sizes are sampled (default: 400)")
+    add("--seed", type=int, default=0, help="of all randomness (default: 0)")
+    add("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.seed < 0:
+        raise InputError(f"a seed is not negative: {arguments.seed}")
+    protocol = arguments.protocol
+    if protocol == "vga":
+        protocol = f"vga {arguments.verification}"
+    setting = _setting(arguments)
+    found = attack(arguments.attack, protocol, setting, np.random.default_rng(arguments.seed))
+    print(_as_json(found, arguments) if arguments.json else _as_table(found, arguments))
+    return 0
+
+
+def _setting(arguments: argparse.Namespace) -> Setting:
+    copies: int | None = None
+    if arguments.copies != "all":
+        try:
+            copies = int(arguments.copies)
+        except ValueError:
+            raise InputError(f"--copies {arguments.copies!r} is neither a number nor all") from None
+    if not arguments.copies_factor > 1:
+        raise InputError(
+            f"--copies-factor {arguments.copies_factor} leaves nothing to test: it must exceed 1"
+        )
+    return Setting(
+        workers=arguments.workers,
+        word_bits=arguments.word_bits,
+        copies=copies,
+        rounds=arguments.rounds,
+        hashed=HashedVerification(epsilon=arguments.epsilon),
+        cut=CutAndChoose(tests_per_copy=arguments.copies_factor - 1),
+    )
+
+
+def _as_json(found: Leak, arguments: argparse.Namespace) -> str:
+    return json.dumps(
+        {
+            "attack": arguments.attack,
+            "protocol": arguments.protocol,
+            "verification": arguments.verification if arguments.protocol == "vga" else None,
+            "workers": arguments.workers,
+            "word_bits": arguments.word_bits,
+            "copies": arguments.copies,
+            "leak_bits": found.leak_bits,
+            "leak_interval": list(found.leak_interval),
+            "leak_with_sum_bits": found.leak_with_sum_bits,
+            "leak_with_sum_interval": list(found.leak_with_sum_interval),
+            "standing": found.standing.value,
+            "detected": found.detected,
+            "detected_interval": list(found.detected_interval),
+            "sum_correct": found.sum_correct,
+            "sum_correct_interval": list(found.sum_correct_interval),
+            "classical_at_least": classical_leak_at_least(arguments.word_bits, 0.0),
+            "meaning": found.meaning,
+        }
+    )
+
+
+def _as_table(found: Leak, arguments: argparse.Namespace) -> str:
+    lines = [
+        [f"{arguments.attack} against {arguments.protocol}", "figure", "interval"],
+        ["told of a word, bits", _figure(found.leak_bits), _range(found.leak_interval)],
+        [
+            "once the sum is known, bits",
+            _figure(found.leak_with_sum_bits),
+            _range(found.leak_with_sum_interval),
+        ],
+        ["detected, probability", _figure(found.detected), _range(found.detected_interval)],
+        ["right sum, probability", _figure(found.sum_correct), _range(found.sum_correct_interval)],
+    ]
+    floor = classical_leak_at_least(arguments.word_bits, 0.0)
+    return (
+        f"{arguments.workers} workers, words of {arguments.word_bits} bits; standing: "
+        f"{found.standing.value}\n\n{table(lines)}\n\n{found.meaning}\n"
+        f"any exact classical protocol tells an all-seeing wiretapper {floor:.3g} bits (theorem 2)"
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".") if value == 0 or value > 1e-4 else f"{value:.2g}"
+
+
+def _range(interval: tuple[float, float]) -> str:
+    low, high = (_figure(value) for value in interval)
+    return "" if low == high else f"{low} to {high}"
