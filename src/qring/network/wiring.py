@@ -87,16 +87,6 @@ class Wiring:
         if self._phase is Phase.ONLINE:
             self._meter.rounds += rounds
 
-    def compare(self, bits: int) -> None:
-        """Have every worker tell all others ``bits`` outcomes of tests, in the setup phase.
-
-        Public coins are taken for granted, like authenticated channels, and not charged.
-        """
-        for src in range(self._workers):
-            for dst in range(self._workers):
-                if src != dst:
-                    self._meter.charge(src, dst, Phase.SETUP, Carrier.BIT, bits)
-
 
 @functools.lru_cache(maxsize=64)
 def _around(workers: int, bits: int) -> tuple[tuple[int, int, int], ...]:

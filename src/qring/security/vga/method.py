@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qring.collectives.aggregate import Progress
 from qring.collectives.ghz.method import Ghz
 from qring.errors import InputError
-from qring.ledger import Meter
+from qring.ledger import Meter, Phase
 from qring.network.adversary.base import History
 from qring.network.network import Network
 from qring.network.pool import Pool
@@ -59,7 +59,7 @@ class Vga:
         self.ghz.encoding.check(gradients)
         words, _ = self.ghz.encoding.encode(gradients)
         visibility = network.visibility(workers)
-        wiring = Wiring(workers, self.ghz.distribution, self.ghz.announcement, meter)
+        wiring = Wiring(workers, self.ghz.distribution, self.ghz.announcement, meter, Phase.SETUP)
         verified = self.verification.verify(
             self.ghz.reserve(words.shape[1], workers, visibility),
             partial(_share, network, workers, wiring, rng),

@@ -43,7 +43,8 @@ class Verification(Protocol):
     def verify(self, data: int, share: Share, wiring: Wiring, rng: np.random.Generator) -> Verified:
         """Share and test copies until ``data`` good ones are left, or a test says otherwise.
 
-        ``rng`` draws the public coins, after the copies are received.
+        ``rng`` draws the public coins, after the copies are received. Everybody hears every
+        outcome, over ``wiring``; coins are taken for granted, like authenticated channels.
         """
 
 
@@ -76,7 +77,7 @@ class CutAndChoose:
         """Share, shuffle, test the first part, and keep the rest."""
         tests = math.ceil(self.tests_per_copy * data)
         tested, left = share(data + tests, ()).shuffled(rng).cut(tests)
-        wiring.compare(tests)
+        wiring.broadcast(tests)
         verdict = tested.test_stabilisers(rng)
         if self.tolerated:
             guarantee = of_tolerated(data, tests, self.tolerated, self.failure)
@@ -140,9 +141,9 @@ class HashedVerification:
     ) -> tuple[list[Verdict], Pool]:
         """Phases first: a phase check can spread amplitude errors, and the other way round."""
         phase_checks, rest = pool.shuffled(rng).cut(self.phase_checks)
-        wiring.compare(self.phase_checks)
+        wiring.broadcast(self.phase_checks)
         phases, rest = rest.hash_phases(phase_checks, rng)
         checks, data = rest.cut(self.checks)
-        wiring.compare(self.checks)
+        wiring.broadcast(self.checks)
         amplitudes, data = data.hash_amplitudes(checks, rng)
         return [phases, amplitudes], data
