@@ -49,7 +49,7 @@ def test_pixels_are_those_of_the_images():
 
 @pytest.mark.parametrize("protocol", [Protocol.SUPERDENSE, Protocol.CLASSICAL])
 def test_noise_needs_words(protocol):
-    with pytest.raises(InputError, match="choose --protocol secagg or ghz"):
+    with pytest.raises(InputError, match="choose --protocol secagg, private or ghz"):
         TrainSettings(protocol=protocol, dp_epsilon=1.0)
 
 

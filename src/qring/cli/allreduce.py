@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qring.cli import privacy
 from qring.cli.page import check_page, write_page
-from qring.cli.protocols import ghz, ring, secagg, vga
+from qring.cli.protocols import ghz, private, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aborted, Aggregate
@@ -32,7 +32,8 @@ from qring.theory.resources import RingResources
 __all__ = ["add_to"]
 
 _CHOICES = {
-    choice.name: choice for choice in (*ring.CHOICES, ghz.CHOICE, vga.CHOICE, secagg.CHOICE)
+    choice.name: choice
+    for choice in (*ring.CHOICES, ghz.CHOICE, vga.CHOICE, private.CHOICE, secagg.CHOICE)
 }
 
 
@@ -88,8 +89,8 @@ def _run(arguments: argparse.Namespace) -> int:
         write_gradient(arguments.out, result.sum, layout)
     if arguments.page is not None:
         _write_page(result, rows, encoding, arguments)
-    private = isinstance(encoding, DistributedGaussian)
-    for caveat in (*result.caveats, *(privacy.caution(choice.name) if private else ())):
+    noisy = isinstance(encoding, DistributedGaussian)
+    for caveat in (*result.caveats, *(privacy.caution(choice.name) if noisy else ())):
         print(f"qring: caution: {caveat}", file=sys.stderr)
     print(
         _as_json(result, choice, rows, encoding, arguments)
@@ -218,7 +219,8 @@ def _as_table(
         ["rounds", count(ledger.rounds), count(rival.rounds)],
     ]
     for name, figure in choice.figures(result).items():
-        shown = count(figure) if isinstance(figure, int) else f"{figure:.2f}"
+        digits = ".2f" if figure >= 0.01 else ".3g"
+        shown = count(figure) if isinstance(figure, int) else f"{figure:{digits}}"
         lines.append([name.replace("_", " "), shown, "0"])
     heading = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
     agreement = "" if result.agreed else " at worker 0; the workers' sums DIFFER"

@@ -20,6 +20,8 @@ from qring.training.settings import Protocol, TrainSettings, add_arguments
 
 __all__ = ["add_to"]
 
+_WORDS = (Protocol.GHZ, Protocol.SECAGG, Protocol.PRIVATE)
+
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the parser."""
@@ -41,12 +43,18 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     settings = TrainSettings.from_arguments(arguments)
     out: Path = arguments.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
-    if settings.protocol in (Protocol.GHZ, Protocol.SECAGG) and not settings.dp_epsilon:
+    if settings.protocol in _WORDS and not settings.dp_epsilon:
         budget = BitBudget.of(settings.word_bits, max(1, arguments.workers))
         print(f"qring: {budget}; range ±{settings.clip:g} (from --clip)", file=sys.stderr)
     launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
     summary = json.loads((out / "result.json").read_text())
     ledgers = json.loads((out / "ledger.json").read_text())
+    if settings.protocol is Protocol.PRIVATE:
+        print(
+            f"qring: epsilon {settings.epsilon:.3g} over all of training (bound, finite size); "
+            "sums still tell what sums tell",
+            file=sys.stderr,
+        )
     if settings.noise.error_probability and settings.protocol is Protocol.SUPERDENSE:
         print(
             "qring: caution: noise without error correction: every error that fell is in the "
@@ -173,7 +181,7 @@ def _as_table(
             verdict = "identical bit for bit"
         elif settings.dp_epsilon:
             verdict = "different: private training adds noise"
-        elif settings.protocol in (Protocol.GHZ, Protocol.SECAGG):
+        elif settings.protocol in _WORDS:
             verdict = "different, as sums of fixed-point words are from sums of floats"
         notes.insert(0, f"parameters are {verdict}")
     audits = _audits(out, settings)

@@ -91,7 +91,7 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
     )
     loader = DataLoader(dataset, batch_size=settings.batch, sampler=sampler)
     model = DistributedDataParallel(models.build(settings.model, training.images.shape[1]))
-    hook = hook_for(settings, models.size(model))
+    hook = hook_for(settings, models.size(model), settings.epochs * len(loader))
     write = functools.partial(_write, out) if rank == 0 else None
     audit = audit_of(settings, model, hook, write)
     if audit is not None:

@@ -23,6 +23,7 @@ class Protocol(str, Enum):
     CLASSICAL = "classical"
     GHZ = "ghz"
     SECAGG = "secagg"
+    PRIVATE = "private"
 
 
 class ModelKind(str, Enum):
@@ -45,10 +46,12 @@ class TrainSettings:
     """One training run. ``batch`` counts images a worker and step.
 
     ``noise`` is that of every shared pair, in ``superdense``. ``word_bits`` and ``clip`` belong to
-    ``ghz`` and ``secagg``, where gradients are clipped to fixed-point words; ``visibility`` to
-    ``ghz``. With ``dp_epsilon`` above 0 these words are noisy, and everything that training tells
-    is (``dp_epsilon``, ``dp_delta``) private for each image, whose gradient is shortened to the
-    L2 length ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's metrics.
+    ``ghz``, ``secagg`` and ``private``, where gradients are clipped to fixed-point words;
+    ``visibility`` to ``ghz`` and ``private``; to ``private`` also ``epsilon``, which bounds what
+    all of training tells beyond sums, and ``masks``, a folder of masks made ahead. With
+    ``dp_epsilon`` above 0 words are noisy, and everything that training tells is (``dp_epsilon``,
+    ``dp_delta``) private for each image, whose gradient is shortened to the L2 length
+    ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's metrics.
     """
 
     protocol: Protocol = Protocol.SUPERDENSE
@@ -61,6 +64,8 @@ class TrainSettings:
     word_bits: int = 16
     clip: float = 1.0
     visibility: float = 1.0
+    epsilon: float = 2.0**-40
+    masks: str = ""
     dp_epsilon: float = 0.0
     dp_delta: float = 1e-5
     dp_clip: float = 1.0
@@ -76,11 +81,15 @@ class TrainSettings:
             raise InputError(f"the learning rate must be positive, not {self.learning_rate}")
         FixedPoint(word_bits=self.word_bits, limit=self.clip)  # refuses what is out of range
         QubitNoise.of_visibility(self.visibility, 2)
+        if not 0 < self.epsilon < 1:
+            raise InputError(f"epsilon lies in (0, 1), not at {self.epsilon}")
+        if self.masks and self.dp_epsilon:
+            raise InputError("--masks are counted in coordinates: leave them out with --dp-epsilon")
         if self.dp_epsilon:
             if self.protocol in (Protocol.SUPERDENSE, Protocol.CLASSICAL):
                 raise InputError(
                     f"{self.protocol.value} carries floats, and noise is shared out in words: "
-                    "with --dp-epsilon choose --protocol secagg or ghz"
+                    "with --dp-epsilon choose --protocol secagg, private or ghz"
                 )
             Promise(epsilon=self.dp_epsilon, delta=self.dp_delta, clip=self.dp_clip)
             if self.audit is AuditKind.CONFLICTS:
@@ -105,6 +114,8 @@ class TrainSettings:
             word_bits=arguments.word_bits,
             clip=arguments.clip,
             visibility=arguments.visibility,
+            epsilon=arguments.epsilon,
+            masks=arguments.masks,
             dp_epsilon=arguments.dp_epsilon,
             dp_delta=arguments.dp_delta,
             dp_clip=arguments.dp_clip,
@@ -143,9 +154,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "batch": "images a worker and step",
         "learning_rate": "of SGD with momentum 0.9",
         "noise": "superdense: error probability of a pair, or of its errors X,Y,Z",
-        "word_bits": "ghz, secagg: bits of a word, before the carry of the sum",
-        "clip": "ghz, secagg: gradients are clipped to [-CLIP, CLIP]",
-        "visibility": "ghz: visibility of the shared copies, in (0, 1]",
+        "word_bits": "ghz, secagg, private: bits of a word, before the carry of the sum",
+        "clip": "ghz, secagg, private: gradients are clipped to [-CLIP, CLIP]",
+        "visibility": "ghz, private: visibility of the shared copies, in (0, 1]",
+        "epsilon": "private: what all of training tells beyond sums, at most",
+        "masks": "private: folder of masks; made before the first step if it holds none",
         "dp_epsilon": "add noise: all of training is (E, D) private for each image; 0 is none",
         "dp_delta": "with --dp-epsilon: D",
         "dp_clip": "with --dp-epsilon: L2 length that an image's gradient is shortened to",
@@ -161,5 +174,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=type(plain),
             default=plain,
             choices=[kind.value for kind in type(value)] if isinstance(value, Enum) else None,
-            help=f"{helps[name]} (default: {'none' if name == 'noise' else plain})",
+            help=f"{helps[name]} (default: {'none' if name in ('noise', 'masks') else plain})",
         )

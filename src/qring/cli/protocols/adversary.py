@@ -35,11 +35,13 @@ _SOURCES: dict[str, Callable[[Aim], Source]] = {
 def add_options(add: Callable[..., argparse.Action]) -> None:
     """Add who tampers, with which copies, and who lies."""
     add("--adversary", choices=list(_SOURCES), metavar="NAME",
-        help=f"ghz, vga: tamper with copies on their way: {', '.join(_SOURCES)}")  # fmt: skip
+        help="ghz, vga, private: tamper with copies on their way: "
+        + ", ".join(_SOURCES))  # fmt: skip
     add("--adversary-copies", metavar="K,...",
-        help="ghz, vga: numbers of the copies tampered with, as shared (default: all)")  # fmt: skip
+        help="ghz, vga, private: numbers of the copies tampered with, as shared "
+        "(default: all)")  # fmt: skip
     add("--dishonest", metavar="W,...",
-        help="ghz, vga: workers that help the adversary and lie in tests")  # fmt: skip
+        help="ghz, vga, private: workers that help the adversary and lie in tests")  # fmt: skip
 
 
 def adversary(arguments: argparse.Namespace) -> Adversary | None:

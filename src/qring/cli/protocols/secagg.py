@@ -16,19 +16,27 @@ __all__ = ["CHOICE"]
 def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--threshold", type=int, metavar="T",
         help="secagg: workers needed at every stage (default: more than half)")  # fmt: skip
-    add("--on-dropout", choices=[kind.value for kind in OnDropout], default="recover",
-        help="secagg: recover the masks of lost workers, or abort (default: recover)")  # fmt: skip
-    add("--drop", action="append", default=[], metavar="WORKER:STAGE",
-        help="secagg: simulate a worker lost at share, mask or unmask")  # fmt: skip
+    add("--on-dropout", choices=["recover", "abort", "rerun"],
+        help="secagg: recover the masks of lost workers (default), or abort; private: abort "
+        "(default), or rerun without them under new masks")  # fmt: skip
+    add("--drop", action="append", default=[], metavar="WORKER:WHEN",
+        help="simulate a lost worker; secagg: at share, mask or unmask; private: at an online "
+        "round, from 0")  # fmt: skip
 
 
 def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> SecAgg:
     return SecAgg(
         encoding=words(encoding, arguments.protocol),
         threshold=arguments.threshold,
-        on_dropout=OnDropout(arguments.on_dropout),
+        on_dropout=_on_dropout(arguments.on_dropout),
         dropouts=dict(map(_dropout, arguments.drop)),
     )
+
+
+def _on_dropout(text: str | None) -> OnDropout:
+    if text == "rerun":
+        raise InputError("--on-dropout rerun is for private; secagg can recover, or abort")
+    return OnDropout(text or "recover")
 
 
 def _dropout(text: str) -> tuple[int, Stage]:

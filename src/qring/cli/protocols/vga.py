@@ -20,7 +20,8 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--verification", choices=["hashed", "cut-and-choose"], default="hashed",
         help="vga: how copies are tested (default: hashed)")  # fmt: skip
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
-        help="vga: privacy of the whole round, such as 1e-6 or 2^-40 (default: 2^-40)")  # fmt: skip
+        help="vga, private: privacy of the whole round, such as 1e-6 or 2^-40 "
+        "(default: 2^-40)")  # fmt: skip
     add("--phase-checks", type=int, default=20, metavar="T",
         help="vga, hashed: checks that guard the sums (default: 20)")  # fmt: skip
     add("--check-block", type=int, metavar="W",

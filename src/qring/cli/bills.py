@@ -1,0 +1,112 @@
+"""``qring privacy``: what private sums of a given size cost, under every protocol and its rival."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+from qring.cli.protocols.vga import probability
+from qring.cli.show import count, table
+from qring.theory.bills import Bill, Job, Protects, bills, winners
+from qring.theory.privacy import leak_of_static_gaussian
+
+__all__ = ["add_to"]
+
+_LEVELS = {
+    Protects.NOBODY: "nobody",
+    Protects.COMPUTATIONAL: "computational",
+    Protects.OUTSIDER: "outsider",
+    Protects.COALITIONS: "coalitions",
+}
+_COLUMNS: dict[str, Callable[[Bill], str]] = {
+    "hides from": lambda bill: _LEVELS[bill.protects],
+    "states": lambda bill: _short(bill.states),
+    "of them tested": lambda bill: _short(bill.tests),
+    "qubits sent": lambda bill: _short(bill.qubits_sent),
+    "memory, a worker": lambda bill: _short(bill.memory_qubits),
+    "1-qubit ops": lambda bill: _short(bill.one_qubit),
+    "2-qubit ops": lambda bill: _short(bill.two_qubit),
+    "online, busiest link": lambda bill: _online(bill),
+}
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "privacy",
+        help="price private sums under every protocol, and under quantum keys",
+        description="Price a job under every protocol: copies, tests, memory and operations of the "
+        "offline phase, and the load of the online ring; and under the rival, quantum key "
+        "distribution with one-time pads. Closed forms, noiseless copies and pairs.",
+    )
+    add = parser.add_argument
+    add("--workers", type=int, default=8, help="(default: 8)")
+    add("--coords", type=int, default=10**6, help="of a gradient (default: 1000000)")
+    add("--word-bits", type=int, default=17, help="before the carry of the sum (default: 17)")
+    add("--rounds", type=int, default=1, help="sums (default: 1)")
+    add("--epsilon", type=probability, default=2.0**-40, metavar="E",
+        help="of all rounds together, such as 1e-6 or 2^-40 (default: 2^-40)")  # fmt: skip
+    add("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    job = Job(
+        workers=arguments.workers,
+        coords=arguments.coords,
+        word_bits=arguments.word_bits,
+        rounds=arguments.rounds,
+        epsilon=arguments.epsilon,
+    )
+    priced = bills(job)
+    if arguments.json:
+        print(
+            json.dumps(
+                {
+                    **dataclasses.asdict(job),
+                    "sum_bits": job.sum_bits,
+                    "standing": "bound, finite size, noiseless copies and pairs",
+                    "protocols": [dataclasses.asdict(bill) for bill in priced],
+                    "fewest": winners(priced),
+                    "leak_of_static_inputs_bits_a_coordinate": leak_of_static_gaussian(job.workers),
+                }
+            )
+        )
+        return 0
+    print(_as_table(job, priced))
+    return 0
+
+
+def _as_table(job: Job, priced: tuple[Bill, ...]) -> str:
+    lines = [["bound, finite size", *_COLUMNS]]
+    lines += [[bill.protocol, *(cell(bill) for cell in _COLUMNS.values())] for bill in priced]
+    heading = (
+        f"{job.workers} workers, {job.coords:,} coordinates, sums of {job.sum_bits} bits, "
+        f"{job.rounds:,} rounds, epsilon {job.epsilon:.3g} over all of them"
+    )
+    remarks = [f"{bill.protocol}: {bill.remark}" for bill in priced if bill.remark]
+    fewest = [
+        f"fewest against {'an outsider' if level == 'outsider' else level}: "
+        + "; ".join(f"{figure.replace('_', ' ')}: {name}" for figure, name in by.items())
+        for level, by in winners(priced).items()
+    ]
+    leak = leak_of_static_gaussian(job.workers)
+    closing = (
+        f"the sums themselves tell {leak:.3g} bits a coordinate of a constant Gaussian input, in "
+        "any number of rounds, if nobody drops out and weights stay"
+    )
+    return "\n".join([heading, "", table(lines), "", *remarks, "", *fewest, closing])
+
+
+def _online(bill: Bill) -> str:
+    if bill.online_qubits:
+        return f"{_short(bill.online_qubits)} qubits"
+    return f"{_short(bill.online_bits)} bits"
+
+
+def _short(number: int) -> str:
+    """An integer in full up to twelve digits, else its order of magnitude."""
+    return count(number) if number < 10**12 else f"{number:.2e}"

@@ -1,0 +1,82 @@
+"""``private``: the superdense ring on words that masks hide."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from qring.cli.protocols import ghz
+from qring.cli.protocols.choice import AnyEncoding, Choice, words
+from qring.collectives.aggregate import Aggregate
+from qring.errors import InputError
+from qring.security.masks.method import Private
+from qring.security.masks.outcome import OnDropout, PrivateAggregate
+
+__all__ = ["CHOICE"]
+
+
+def _add_options(add: Callable[..., argparse.Action]) -> None:
+    add("--masks", type=Path, metavar="DIR",
+        help="private: take masks out of this folder, see qring masks "
+        "(default: make them for this sum alone)")  # fmt: skip
+    add("--tested-share", type=float, metavar="F",
+        help="private: share of copies to test (default: what costs fewest copies)")  # fmt: skip
+
+
+def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Private:
+    if arguments.on_dropout == "recover":
+        raise InputError("lost masks cannot be recovered: private can abort, or rerun")
+    return Private(
+        encoding=words(encoding, arguments.protocol),
+        epsilon=arguments.epsilon,
+        tested_share=arguments.tested_share,
+        inventory=arguments.masks,
+        on_dropout=OnDropout(arguments.on_dropout or "abort"),
+        dropouts=dict(map(_dropout, arguments.drop)),
+    )
+
+
+def _dropout(text: str) -> tuple[int, int]:
+    worker, _, round_ = text.partition(":")
+    try:
+        return int(worker), int(round_)
+    except ValueError:
+        raise InputError(f"--drop {text!r} is not WORKER:ROUND, such as 2:5") from None
+
+
+def _figures(result: Aggregate) -> dict[str, int | float]:
+    if not isinstance(result, PrivateAggregate):
+        return {}
+    found: dict[str, int | float] = {
+        "epsilon": result.epsilon,
+        "corrupted_words_withstood": result.withstood,
+        "first_mask": result.first,
+        "contributors": len(result.contributors),
+    }
+    if result.terms is not None:
+        found["copies_shared"] = result.terms.copies
+        found["copies_tested"] = result.terms.tests
+        found["copies_a_mask_digit"] = result.terms.copies / (
+            result.terms.masks * result.terms.sum_bits
+        )
+    return found
+
+
+def _notes(result: Aggregate) -> tuple[str, ...]:
+    if not isinstance(result, PrivateAggregate):
+        return ()
+    return (
+        f"privacy: epsilon {result.epsilon:.3g} over all uses of the batch of masks "
+        "(bound, finite size)",
+    )
+
+
+CHOICE = Choice(
+    name="private",
+    method=_method,
+    add_options=_add_options,
+    network=ghz.network,
+    figures=_figures,
+    notes=_notes,
+)

@@ -1,0 +1,115 @@
+"""The command line of private sums: the sum, the masks made ahead, and the bill."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from qring.cli.main import main
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for worker in range(3):
+        path = tmp_path / f"worker{worker}.npy"
+        np.save(path, rng.normal(size=50).astype(np.float32))
+        paths.append(str(path))
+    return paths
+
+
+def answer(capsys, *words, status=0):
+    assert main([*words, "--json"]) == status
+    return json.loads(capsys.readouterr().out)
+
+
+WORDS = ["--word-bits", "12", "--clip", "3", "--epsilon", "2^-10"]
+
+
+def test_a_private_sum_is_that_of_superdense_and_says_what_vouches_for_it(files, capsys):
+    own = answer(capsys, "allreduce", *files, "--protocol", "private", *WORDS)
+    plain = answer(capsys, "allreduce", *files, *WORDS)
+    assert own["result_hash"] == plain["result_hash"]
+    assert own["totals"]["online_qubits"] == plain["totals"]["online_qubits"]
+    assert own["totals"]["setup_qubits"] > plain["totals"]["setup_qubits"]
+    assert own["epsilon"] == 2**-10
+    assert own["contributors"] == 3
+    assert own["copies_shared"] > own["copies_tested"] > 0
+    assert main(["allreduce", *files, "--protocol", "private", *WORDS]) == 0
+    shown = capsys.readouterr()
+    assert "epsilon 0.000977 over all uses" in shown.out
+    assert "caution: epsilon 0.000977 is a bound" in shown.err
+
+
+def test_masks_are_made_ahead_counted_and_used_up(files, capsys, tmp_path):
+    folder = str(tmp_path / "masks")
+    ask = ["--workers", "3", "--word-bits", "12", "--epsilon", "2^-10"]
+    made = answer(capsys, "masks", folder, "--make", "120", *ask)
+    assert (made["masks"], made["left"], made["sum_bits"]) == (120, 120, 14)
+    assert made["copies_shared"] > 120 * 14
+    firsts = [
+        answer(capsys, "allreduce", *files, "--protocol", "private", "--masks", folder, *WORDS)
+        for _ in range(2)
+    ]
+    assert [found["first_mask"] for found in firsts] == [0, 50]
+    assert firsts[0]["result_hash"] == firsts[1]["result_hash"]
+    assert answer(capsys, "masks", folder)["left"] == 20
+    assert main(["allreduce", *files, "--protocol", "private", "--masks", folder, *WORDS]) == 2
+    assert "50 masks are needed" in capsys.readouterr().err
+    assert main(["masks", folder, "--make", "5", *ask]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main(["masks", folder]) == 0
+    assert "corrupted words withstood" in capsys.readouterr().out
+
+
+def test_an_eavesdropper_ends_the_run_with_status_1(files, capsys):
+    copies = ",".join(map(str, range(400)))
+    tampering = ["--adversary", "plus-state", "--adversary-copies", copies]
+    own = answer(capsys, "allreduce", *files, "--protocol", "private", *WORDS, *tampering, status=1)
+    assert own["aborted"] == "a tested copy was not what it should be"
+    assert own["failed"] > 0
+    assert own["totals"]["online_qubits"] == 0
+
+
+def test_lost_workers(files, capsys):
+    lost = ["--protocol", "private", *WORDS, "--drop", "1:2"]
+    own = answer(capsys, "allreduce", *files, *lost, status=1)
+    assert own["lost"] == [1]
+    own = answer(capsys, "allreduce", *files, *lost, "--on-dropout", "rerun")
+    assert own["contributors"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--protocol", "private"], "carries words, not float bits"),
+        (["--protocol", "private", *WORDS, "--drop", "1:mask"], "is not WORKER:ROUND"),
+        (["--protocol", "private", *WORDS, "--drop", "7:1"], "worker 7 cannot drop out"),
+        (["--protocol", "private", *WORDS, "--on-dropout", "recover"], "cannot be recovered"),
+        (["--protocol", "private", *WORDS, "--masks", "nowhere"], "cannot open the masks"),
+        (["--protocol", "secagg", *WORDS, "--on-dropout", "rerun"], "secagg can recover"),
+    ],
+)
+def test_bad_input_gets_one_line(files, words, said, capsys):
+    assert main(["allreduce", *files, *words]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("qring: ")
+    assert said in error
+
+
+def test_the_bill(capsys):
+    own = answer(capsys, "privacy", "--rounds", "100", "--epsilon", "2^-40")
+    names = [bill["protocol"] for bill in own["protocols"]]
+    assert "private" in names
+    assert "QKD + one-time pads, tree" in names
+    assert own["sum_bits"] == 20
+    assert set(own["fewest"]) == {"outsider", "coalitions"}
+    assert main(["privacy", "--workers", "3", "--coords", "1000"]) == 0
+    shown = capsys.readouterr().out
+    assert "bound, finite size" in shown
+    assert "fewest against coalitions" in shown
+    assert main(["privacy", "--workers", "1"]) == 2
+    assert "at least 2 workers" in capsys.readouterr().err
