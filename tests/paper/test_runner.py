@@ -136,3 +136,27 @@ def test_readme_and_documentation_show_the_claims_as_they_are():
     text = (ROOT / "README.md").read_text()
     assert with_table(text) == text, "python -m qring.paper.markdown brings it up to date"
     assert (ROOT / "docs/claims.md").read_text() == claims_page()
+
+
+def test_curves_are_drawn_once_and_fit_into_a_page(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    from qring.paper.curves.curve import draw
+
+    few = tuple(curve for curve in runner.CURVES if curve.id in ("factor-two", "pooled-noise"))
+    monkeypatch.setattr(runner, "CURVES", few)
+    data = runner.run_curves(seed=0, folder=tmp_path, jobs=1)
+    monkeypatch.delattr(runner, "measure")  # nothing is measured again
+    assert runner.run_curves(seed=0, folder=tmp_path, jobs=1) == data
+    drawn = draw(data, tmp_path / "plots")
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {
+        f"{curve.id}.{kind}" for curve in few for kind in ("svg", "png", "json")
+    }
+    for name, picture in drawn.items():
+        assert picture.svg.startswith("<svg role=")
+        assert "currentColor" in picture.svg
+        ids = re.findall(r'\bid="([^"]+)"', picture.svg)
+        assert len(set(ids)) == len(ids)
+        assert all(each.startswith(name) for each in ids)
+    columns = data[0][1]
+    assert columns["bits"] == pytest.approx(columns["ring"])
+    assert columns["qubits"] == pytest.approx([each / 2 for each in columns["ring"]])

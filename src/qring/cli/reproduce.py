@@ -12,8 +12,9 @@ from typing import Any
 from qring.cli.show import progress_line, table
 from qring.errors import InputError
 from qring.paper.claim import Effort
+from qring.paper.curves.curve import draw
 from qring.paper.report import report_page
-from qring.paper.runner import Outcome, as_json, run, selected
+from qring.paper.runner import Outcome, as_json, run, run_curves, selected
 
 __all__ = ["add_to"]
 
@@ -23,14 +24,20 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "reproduce",
         help="check every claim of the paper and write a report",
-        description="Check the numbered statements of the paper by running them, and write "
-        "claims.json and report.html, which opens without a network. What is done is kept: an "
+        description="Check the numbered statements of the paper by running them; write claims.json, "
+        "plots and report.html, which opens without a network. What is done is kept: an "
         "interrupted run goes on where it stopped. Exit status 1 means that a measured figure "
         "contradicts a verdict.",
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer samples: under two minutes on two cores")
-    add("--claim", action="append", default=[], metavar="ID", help="only this one; repeatable")
+    add(
+        "--claim",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only this one, without plots; repeatable",
+    )
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (default: cores)")
     add("--seed", type=int, default=0, help="of all samples (default: 0)")
     add("--out", type=Path, default=Path("runs/reproduce"), metavar="DIR",
@@ -61,7 +68,16 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     answer = as_json(found, effort=effort, seed=arguments.seed)
     (out / "claims.json").write_text(json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
-    page = report_page(found, {}, effort=effort, seed=arguments.seed)
+    drawn = {}
+    if not arguments.claim:
+        data = run_curves(
+            seed=arguments.seed,
+            folder=out / "parts",
+            jobs=arguments.jobs,
+            progress=progress_line("curves"),
+        )
+        drawn = draw(data, out / "plots")
+    page = report_page(found, drawn, effort=effort, seed=arguments.seed)
     (out / "report.html").write_text(page, encoding="utf-8")
     print(json.dumps(answer) if arguments.json else _as_table(found, out))
     return 0 if all(outcome.confirmed for outcome in found) else 1

@@ -15,6 +15,7 @@ from string import Template
 import qring
 from qring.encoding.formats import WordFormat
 from qring.paper.claim import Effort, Figure, Standing, Verdict
+from qring.paper.curves.curve import Drawn
 from qring.paper.runner import Outcome
 from qring.paper.trace import Trace, even_lengths, ring_trace
 
@@ -44,14 +45,14 @@ def gallery() -> tuple[Trace, ...]:
 
 def report_page(
     outcomes: Sequence[Outcome],
-    plots: Mapping[str, tuple[str, str, str]],
+    plots: Mapping[str, Drawn],
     *,
     effort: Effort,
     seed: int,
 ) -> str:
     """Write the report as one HTML page.
 
-    ``plots`` maps a name to its title, caption and drawing (an SVG element).
+    ``plots`` are the curves, drawn, by name.
     """  # fmt: skip
     body = [
         _verdicts(outcomes),
@@ -211,7 +212,7 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def _plots(plots: Mapping[str, tuple[str, str, str]]) -> str:
+def _plots(plots: Mapping[str, Drawn]) -> str:
     figures = "".join(
         f'<figure class="card" id="plot-{name}">{drawing}'
         f"<figcaption><strong>{html.escape(title)}</strong>{html.escape(caption)}</figcaption></figure>"

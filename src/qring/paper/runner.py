@@ -20,8 +20,21 @@ import qring
 from qring.errors import InputError, MissingExtraError
 from qring.paper.claim import Claim, Effort, Figure, Sums, generator
 from qring.paper.claims import CLAIMS
+from qring.paper.curves import CURVES
+from qring.paper.curves.curve import Curve, Data, measure
 
-__all__ = ["Outcome", "Shard", "as_json", "outcomes", "run", "run_shard", "selected", "shards_of"]
+__all__ = [
+    "Outcome",
+    "Shard",
+    "as_json",
+    "measure_curve",
+    "outcomes",
+    "run",
+    "run_curves",
+    "run_shard",
+    "selected",
+    "shards_of",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -133,6 +146,44 @@ def outcomes(
     return tuple(found)
 
 
+def run_curves(
+    *,
+    seed: int,
+    folder: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[tuple[Curve, Data], ...]:
+    """Measure what the report's curves need, as :func:`run` does.
+
+    Raises:
+        MissingExtraError: joblib, or what a readout needs, is not installed.
+    """
+    try:
+        import joblib
+    except ImportError:
+        raise MissingExtraError("qring reproduce", "reproduce") from None
+    done: dict[str, Data] = {}
+    for curve in CURVES:
+        content = _read(folder / f"curve.{curve.id}.json", seed) if folder else None
+        if content is not None:
+            done[curve.id] = content["data"]
+    tell = progress or _unseen
+    tell(len(done), len(CURVES))
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    missing = [curve.id for curve in CURVES if curve.id not in done]
+    for name, data in work(joblib.delayed(measure_curve)(name, seed) for name in missing):
+        done[name] = data
+        if folder:
+            _write(folder / f"curve.{name}.json", seed, {"data": data})
+        tell(len(done), len(CURVES))
+    return tuple((curve, done[curve.id]) for curve in CURVES)
+
+
+def measure_curve(name: str, seed: int) -> tuple[str, Data]:
+    """Measure one curve."""
+    return name, measure(next(curve for curve in CURVES if curve.id == name), seed)
+
+
 def as_json(found: Sequence[Outcome], *, effort: Effort, seed: int) -> dict[str, Any]:
     """The content of ``claims.json``."""
     return {
@@ -178,22 +229,32 @@ def _place(folder: Path, shard: Shard) -> Path:
 
 
 def _keep(folder: Path, shard: Shard, sums: Sums) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    target = _place(folder, shard)
+    _write(_place(folder, shard), shard.seed, {"sums": list(sums)})
+
+
+def _write(target: Path, seed: int, content: dict[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".part")
-    draft.write_text(json.dumps({"stamp": _stamp(), "seed": shard.seed, "sums": list(sums)}))
+    draft.write_text(json.dumps({"stamp": _stamp(), "seed": seed, **content}))
     os.replace(draft, target)  # noqa: PTH105 - atomic, so an interruption leaves no half a file
 
 
+def _read(path: Path, seed: int) -> dict[str, Any] | None:
+    """What was kept by this version for this seed; a file that cannot be read was not."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        fits = content["stamp"] == _stamp() and content["seed"] == seed
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return content if fits else None
+
+
 def _kept(folder: Path, wanted: Iterable[Shard]) -> dict[Shard, Sums]:
-    """Shards of an earlier run; a file that cannot be read counts as not done."""
+    """Shards of an earlier run."""
     found = {}
     for shard in wanted:
-        try:
-            content = json.loads(_place(folder, shard).read_text())
-            if content["stamp"] == _stamp() and content["seed"] == shard.seed:
-                trials, total, squares = content["sums"]
-                found[shard] = Sums(int(trials), float(total), float(squares))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        content = _read(_place(folder, shard), shard.seed)
+        if content is not None:
+            trials, total, squares = content["sums"]
+            found[shard] = Sums(int(trials), float(total), float(squares))
     return found
