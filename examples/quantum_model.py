@@ -18,7 +18,7 @@ QUBITS, LAYERS = 4, 2
 
 
 @qml.qnode(qml.device("default.qubit", wires=QUBITS), interface="torch", diff_method="backprop")
-def circuit(inputs, weights):
+def circuit(inputs: torch.Tensor, weights: torch.Tensor) -> qml.measurements.ExpectationMP:
     """Angles in, one expectation out; the batch is a dimension of the state vector."""
     qml.AngleEmbedding(inputs, wires=range(QUBITS))
     qml.StronglyEntanglingLayers(weights, wires=range(QUBITS))

@@ -24,7 +24,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "reproduce",
         help="check every claim of the paper and write a report",
-        description="Check the numbered statements of the paper by running them; write claims.json, "
+        description="Check the paper's numbered statements by running them; write claims.json, "
         "plots and report.html, which opens without a network. What is done is kept: an "
         "interrupted run goes on where it stopped. Exit status 1 means that a measured figure "
         "contradicts a verdict.",
