@@ -35,6 +35,7 @@ __all__ = [
 RECOVERED_DB = 25.0
 """Peak signal-to-noise ratio from which an image counts as recovered: its error is not seen."""
 
+_POWERS = 50
 _LEAST = 1e-9  # bias gradients below this share of the largest are rounding
 
 Reals = NDArray[np.float64]
@@ -88,8 +89,11 @@ def invert_first_layer(weights: Reals, biases: Reals) -> Reals:
     """
     excited = np.abs(biases) > _LEAST * np.abs(biases).max(initial=0)
     both = np.column_stack([weights, biases])
-    fit = np.linalg.eigh(both.T @ both)[1].T[-1:]  # the leading right singular vector
-    guesses = np.concatenate([both[excited], fit[np.abs(fit[:, -1]) > _LEAST]])
+    fit = np.ones(both.shape[1])
+    for _ in range(_POWERS):  # towards the leading right singular vector
+        fit = both.T @ (both @ fit)
+        fit /= np.linalg.norm(fit) or 1.0
+    guesses = np.concatenate([both[excited], fit[None][np.abs(fit[-1:]) > _LEAST]])
     return np.asarray(guesses[:, :-1] / guesses[:, -1:])
 
 
