@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qring.cli import inversion
 from qring.cli.protocols.vga import probability
 from qring.cli.show import table
 from qring.errors import InputError
@@ -24,6 +25,7 @@ _FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in PROTOCOLS))
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the parser."""
     about = "\n".join(f"  {one.name:18} {one.about}" for one in ATTACKS.values())
+    about += f"\n  {inversion.NAME:18} {inversion.ABOUT}"
     parser = commands.add_parser(
         "attack",
         help="measure what an attack learns of single words",
@@ -32,9 +34,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--attack", choices=list(ATTACKS), required=True, metavar="A", help="one of the above")
-    add("--protocol", choices=_FAMILIES, required=True, metavar="P",
-        help=", ".join(_FAMILIES))  # fmt: skip
+    add("--attack", choices=[*ATTACKS, inversion.NAME], required=True, metavar="A",
+        help="one of the above")  # fmt: skip
+    add("--protocol", choices=_FAMILIES, metavar="P",
+        help=", ".join(_FAMILIES) + f"; none for {inversion.NAME}")  # fmt: skip
     add("--verification", choices=["hashed", "cut-and-choose"], default="hashed",
         help="vga: how copies are tested (default: hashed)")  # fmt: skip
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
@@ -46,6 +49,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--copies", default="1", metavar="K",
         help="copies tampered with, or all (default: 1)")  # fmt: skip
     add("--rounds", type=int, default=400, help="runs where sizes are sampled (default: 400)")
+    inversion.add_options(add)
     add("--seed", type=int, default=0, help="of all randomness (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
@@ -54,7 +58,13 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise InputError(f"a seed is not negative: {arguments.seed}")
+    if arguments.attack == inversion.NAME:
+        return inversion.run(arguments)
     protocol = arguments.protocol
+    if protocol is None:
+        raise InputError(
+            f"--attack {arguments.attack} needs --protocol: one of {', '.join(_FAMILIES)}"
+        )
     if protocol == "vga":
         protocol = f"vga {arguments.verification}"
     setting = _setting(arguments)
