@@ -40,7 +40,7 @@ MEGABYTES = (1, 25, 100)
 class Uncounted(Carriers):
     """Carriers for which nobody keeps an account."""
 
-    def carry(self, dst, parcel, exact):
+    def charge(self, dst, nbytes, exact):
         """Send for nothing."""
 
 

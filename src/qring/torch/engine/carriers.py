@@ -43,14 +43,17 @@ class Carriers:
 
         ``exact`` payloads are charged like others, but arrive as they were sent.
         """
-        link = self._links.get((dst, exact)) or self._lay(dst, exact)
         touched = parcel.array[: parcel.nbytes] if self.spoils(exact) else _UNTOUCHED
-        link.carry(touched, 8 * parcel.nbytes)
+        self._link(dst, exact).carry(touched, 8 * parcel.nbytes)
+
+    def charge(self, dst: int, nbytes: int, exact: bool) -> None:
+        """Charge the bits of parcels that were sent to ``dst`` unspoilt."""
+        if nbytes:
+            self._link(dst, exact).carry(_UNTOUCHED, 8 * nbytes)
 
     def carry_values(self, dst: int, values: torch.Tensor, exact: bool) -> torch.Tensor:
         """Charge a flat tensor to the link to ``dst``; return what arrives."""
-        link = self._links.get((dst, exact)) or self._lay(dst, exact)
-        bits = 8 * values.numel() * values.itemsize
+        link, bits = self._link(dst, exact), 8 * values.numel() * values.itemsize
         if not self.spoils(exact):
             link.carry(_UNTOUCHED, bits)
             return values
@@ -66,7 +69,10 @@ class Carriers:
         """Everything charged so far."""
         return self._meter.ledger()
 
-    def _lay(self, dst: int, exact: bool) -> Link:
+    def _link(self, dst: int, exact: bool) -> Link:
+        found = self._links.get((dst, exact))
+        if found is not None:
+            return found
         ends = self._names[self._rank], self._names[dst]
         link: Link
         if self._options.protocol == "classical":

@@ -10,9 +10,9 @@ import torch
 
 from qring.errors import PeerError
 from qring.torch.engine.carriers import Carriers
-from qring.torch.engine.plan import Departure, Plan
+from qring.torch.engine.plan import Plan
 from qring.torch.engine.reduction import DTYPES
-from qring.torch.transport.arena import Loan, Message
+from qring.torch.transport.arena import SLOT_BYTES, Loan, Message
 from qring.torch.transport.mailbox import Mailbox
 from qring.torch.transport.wires import SIGNATURE_BYTES, Fold
 
@@ -124,75 +124,74 @@ class Node:
         apart = self._mailbox.apart
         at_home = cargo.in_place and lend and apart
         longest = max(lengths.values(), default=0)
-        window = self._mailbox.window_bytes // dtype.itemsize
+        window = SLOT_BYTES // dtype.itemsize
         if at_home and self.size > 2:
             # What stays at home needs no slot, so a message may be as long as its chunk. Two ranks
             # have nothing else to do while one travels: they keep to windows.
             window = max(window, longest)
         windows = -(-longest // window) if longest else 1
+        brings, takes = _cut(cargo.brings, window), _cut(cargo.takes, window)
+        if cargo.takes is cargo.brings:
+            takes = brings
+        sent = dict.fromkeys(range(self.size), 0)
         held: dict[tuple[int, int], Message] = {}
-        for start, step in plan.timetable(windows, window, self._mailbox.windows_under_way):
-            for departure in step.departures:
-                length = min(window, lengths[departure.chunk] - start)
+        for number, step in plan.timetable(windows, self._mailbox.windows_under_way):
+            start = number * window
+            for dst, chunk, compose, received in step.departures:
+                length = min(window, lengths[chunk] - start)
                 if length < 0 or (length == 0 and start):
                     continue
-                if departure.compose:
-                    message = self._compose(departure, cargo, dtype, start, length, lend)
+                if compose:
+                    side = takes if received else brings
+                    values = side[chunk][number] if length and chunk in side else None
+                    message = self._compose(dst, dtype, length, values, lend)
                 else:
-                    message = held.pop((start, departure.chunk))
-                if call.charged:
-                    self.carriers.carry(departure.dst, message, exact)
-                self._mailbox.post(departure.dst, message, signature)
+                    message = held.pop((number, chunk))
+                if lend:
+                    sent[dst] += message.nbytes
+                else:
+                    self.carriers.carry(dst, message, exact)
+                self._mailbox.post(dst, message, signature)
             for src, chunk, add, keep, hold in step.arrivals:
                 length = min(window, lengths[chunk] - start)
                 if length < 0 or (length == 0 and start):
                     continue
-                home = cargo.takes.get(chunk) if keep and length else None
-                if home is not None:
-                    home = home[start : start + length]
-                mine = cargo.brings[chunk][start : start + length] if add else None
+                home = takes[chunk][number] if keep and length and chunk in takes else None
+                mine = brings[chunk][number] if add and length else None
                 to: torch.Tensor | None
                 if at_home and mine is not None:  # wires copy: what is summed stays with us
                     to, into, home = mine, fold, None
                 else:
                     to = home if lend and not add and (not hold or apart) else None
                     into = None
-                message = self._take(src, call, signature, length * dtype.itemsize, to, into)
-                if length and into is None and (add or home is not None):
+                message = self._take(src, signature, length * dtype.itemsize, to, into)
+                if into is None and (mine is not None or home is not None):
                     values = message.view(dtype)
                     if fold is not None and mine is not None:
                         fold(values, mine, out=values)
                     if home is not None and values is not home:
                         home.copy_(values)
                 if hold:
-                    held[start, chunk] = message
+                    held[number, chunk] = message
                 else:
                     message.release()
+        if lend and call.charged:
+            for dst, nbytes in sent.items():
+                self.carriers.charge(dst, nbytes, exact)
 
     def _compose(
-        self,
-        departure: Departure,
-        cargo: Cargo,
-        dtype: torch.dtype,
-        start: int,
-        length: int,
-        lend: bool,
+        self, dst: int, dtype: torch.dtype, length: int, values: torch.Tensor | None, lend: bool
     ) -> Message:
-        side = cargo.takes if departure.received else cargo.brings
-        values = side.get(departure.chunk)
-        if length and values is not None:
-            values = values[start : start + length]
-            if lend and self._mailbox.copies_to(departure.dst):
-                return Loan(values)
+        if values is not None and lend and self._mailbox.copies_to(dst):
+            return Loan(values)
         parcel = self._mailbox.compose(length * dtype.itemsize)
-        if length and values is not None:
+        if values is not None:
             parcel.view(dtype).copy_(values)
         return parcel
 
     def _take(
         self,
         src: int,
-        call: Call,
         signature: bytes,
         nbytes: int,
         home: torch.Tensor | None,
@@ -236,6 +235,14 @@ class Node:
         """Leave the group."""
         self._failure = self._failure or "it was shut down"
         self._mailbox.close()
+
+
+def _cut(tensors: Mapping[int, torch.Tensor], window: int) -> Mapping[int, Sequence[torch.Tensor]]:
+    """Chunks in windows of so many elements, the last one shorter."""
+    return {
+        chunk: (values,) if len(values) <= window else values.split(window)  # type: ignore[no-untyped-call]
+        for chunk, values in tensors.items()
+    }
 
 
 def _describe(signature: bytes) -> str:

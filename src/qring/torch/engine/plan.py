@@ -51,8 +51,8 @@ class Plan(NamedTuple):
     steps: tuple[Step, ...]
     rounds: int
 
-    def timetable(self, windows: int, stride: int, under_way: int) -> Iterator[tuple[int, Step]]:
-        """Yield (start of the window, step) for a vector that travels in several windows.
+    def timetable(self, windows: int, under_way: int) -> Iterator[tuple[int, Step]]:
+        """Yield (number of the window, step) for a vector that travels in several windows.
 
         With more than one ``under_way``, a window sets out before the one ahead of it has
         arrived, so that a rank has something to do while a message travels. All ranks keep to
@@ -63,7 +63,7 @@ class Plan(NamedTuple):
         for moment in range((windows - 1) * lag + count):
             first = max(0, -(-(moment - count + 1) // lag))
             for window in range(first, min(windows - 1, moment // lag) + 1):
-                yield window * stride, self.steps[moment - window * lag]
+                yield window, self.steps[moment - window * lag]
 
 
 def make_plan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,7 +56,11 @@ def reduction_for(op: object, dtype: torch.dtype) -> Reduction:
     Raises:
         InputError: Gloo does not take the two together either.
     """
-    kind = getattr(op, "op", op)
+    return _reduction_for(getattr(op, "op", op), dtype)
+
+
+@functools.cache
+def _reduction_for(kind: object, dtype: torch.dtype) -> Reduction:
     found = _FOLDS.get(kind)
     name = str(kind).rpartition(".")[2]
     if found is None:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import torch
-from torch.autograd.profiler import record_function
 from torch.distributed import ProcessGroup, Store
 
 from qring.errors import InputError
@@ -17,7 +16,7 @@ from qring.torch.engine.node import Call, Node
 from qring.torch.options import Options
 from qring.torch.surface.monitor import monitored_barrier
 from qring.torch.surface.post import Post
-from qring.torch.surface.work import RingWork, Worker
+from qring.torch.surface.work import RingWork, Worker, named_range
 
 __all__ = ["NAME", "Member"]
 
@@ -124,7 +123,7 @@ class Member(ProcessGroup):
     ) -> RingWork:
         waits = opts is not None and not getattr(opts, "asyncOp", True)
         # The worker's own range is seen only by profilers that look at all threads.
-        with record_function(f"qring::{name}"):
+        with named_range(name):
             return self._noted(self._worker.submit(name, job, result, waits=waits))
 
     def _noted(self, work: RingWork) -> RingWork:

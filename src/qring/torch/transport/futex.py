@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-__all__ = ["HAS_FUTEX", "wait", "wake"]
+__all__ = ["HAS_FUTEX", "Signal", "wait", "wake"]
 
 HAS_FUTEX = sys.platform == "linux" and platform.machine() == "x86_64"
 """Whether words can be waited for across processes.
@@ -19,6 +19,7 @@ System call numbers, and the order in which another core sees our stores, are th
 
 _FUTEX, _WAIT, _WAKE = 202, 0, 1
 _NAP_S = 1e-4
+_LOOKS = 50
 
 
 class _Timespec(ctypes.Structure):
@@ -51,3 +52,44 @@ def _syscall() -> Any:
 def _timespec(limit_s: float) -> Any:
     seconds = int(limit_s)
     return ctypes.byref(_Timespec(seconds, int((limit_s - seconds) * 1e9)))
+
+
+class Signal:
+    """A 32-bit word that one side changes and the other waits for.
+
+    The flag beside it says that somebody sleeps over it: to wake nobody is a system call, too.
+    A sleeper raises it before the kernel compares the word. Should another core see the two
+    stores in the other order, the sleeper wakes at the end of its limit.
+    """
+
+    __slots__ = ("_address", "_at", "_flag", "_words")
+
+    def __init__(self, words: memoryview, base: int, at: int, flag: int) -> None:
+        """``at`` and ``flag`` number words of memory that begins at address ``base``."""
+        self._words, self._at, self._flag = words, at, flag
+        self._address = base + 4 * at
+
+    @property
+    def value(self) -> int:
+        """The word."""
+        return self._words[self._at]
+
+    def change(self, value: int) -> None:
+        """Store another value and wake who sleeps over the word."""
+        self._words[self._at] = value
+        if self._words[self._flag]:
+            wake(self._address)
+
+    def wait(self, seen: int, limit_s: float) -> None:
+        """Return when the word is no longer ``seen``, or ``limit_s`` later, or for no reason.
+
+        The other side is often only just behind: some microseconds of looking again cost less
+        than to fall asleep and be woken. To yield instead hands the core to whoever else wants it.
+        """
+        words, at = self._words, self._at
+        for _ in range(_LOOKS):
+            if words[at] != seen:
+                return
+        words[self._flag] = 1
+        wait(self._address, seen, limit_s)
+        words[self._flag] = 0

@@ -14,8 +14,6 @@ from qring.torch.transport.wires import Fold, Wire
 
 __all__ = ["Mailbox"]
 
-_IN_HAND_BYTES = 4 << 20
-
 
 class Mailbox:
     """All wires of one rank in one group. Used by one thread at a time."""
@@ -70,15 +68,6 @@ class Mailbox:
                 moved = self._arena.releases != releases
             if not moved:
                 self.watch.look(None)
-
-    @property
-    def window_bytes(self) -> int:
-        """How much of a chunk to send at a time.
-
-        So much that what all ranks have in hand stays in the cache; smaller messages cost more
-        hops than that saves. The figures are measured.
-        """
-        return min(SLOT_BYTES, max(1 << 19, _IN_HAND_BYTES // self.size // 64 * 64))
 
     @property
     def windows_under_way(self) -> int:

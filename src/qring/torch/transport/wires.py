@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 
 from qring.errors import PeerError
-from qring.torch.transport import futex
 from qring.torch.transport.arena import ENTRY_BYTES, QUEUE, Arena, Message
+from qring.torch.transport.futex import Signal
 from qring.torch.transport.watch import SLICE_S, Watch
 
 __all__ = ["SIGNATURE_BYTES", "Fold", "MemoryWire", "Wire"]
@@ -19,8 +19,7 @@ SIGNATURE_BYTES = 40
 
 Fold = Callable[..., object]
 """``fold(a, b, out=c)`` puts a reduction of two tensors, shape (elements,), into a third."""
-_PLACE = struct.Struct("<IIQ")
-_TAIL = 64 // 4
+_ENTRY = struct.Struct(f"<{SIGNATURE_BYTES}sIIQ")
 _ENTRIES = 128
 
 
@@ -57,9 +56,8 @@ class Wire(Protocol):
 class MemoryWire:
     """A wire through mapped memory: a parcel stays where it is, only its place is told."""
 
-    __slots__ = ("_arenas", "_inbox", "_mine", "_outbox", "_rank", "_read",
-                 "_send_meanwhile", "_theirs", "_watch",
-                 "_written")  # fmt: skip
+    __slots__ = ("_arenas", "_inbox", "_mine", "_outbox", "_rank", "_read", "_send_meanwhile",
+                 "_sent", "_taken", "_theirs", "_watch", "_written")  # fmt: skip
 
     def __init__(
         self,
@@ -75,7 +73,9 @@ class MemoryWire:
         """
         self._rank, self._mine, self._arenas, self._watch = rank, mine, arenas, watch
         self._theirs = arenas[rank]
-        self._outbox, self._inbox = mine.queue(rank), self._theirs.queue(mine.owner)
+        self._outbox = mine.queue(rank) + _ENTRIES
+        self._inbox = self._theirs.queue(mine.owner) + _ENTRIES
+        self._sent, self._taken = mine.counts(rank), self._theirs.counts(mine.owner)
         self._written = self._read = 0
         self._send_meanwhile = send_meanwhile
 
@@ -86,44 +86,33 @@ class MemoryWire:
 
     def post(self, parcel: Message, signature: bytes) -> None:
         """Write the parcel's place into our queue and wake the reader."""
-        offset, address = self._outbox
-        words = self._mine.words
-        head = offset // 4
-        while self._written - words[head + _TAIL] & 0xFFFFFFFF >= QUEUE:
-            self._sleep(address + 64, words[head + _TAIL])
-            if self._written - words[head + _TAIL] & 0xFFFFFFFF >= QUEUE:
+        written, read = self._sent
+        while self._written - read.value & 0xFFFFFFFF >= QUEUE:
+            self._sleep(read, read.value)
+            if self._written - read.value & 0xFFFFFFFF >= QUEUE:
                 self._watch.look(self._rank)
-        entry = offset + _ENTRIES + self._written % QUEUE * ENTRY_BYTES
-        memory = self._mine.entries
-        memory[entry : entry + SIGNATURE_BYTES] = signature
         if parcel.place is None:
             raise PeerError("a loan cannot travel by memory")
-        _PLACE.pack_into(memory, entry + SIGNATURE_BYTES, *parcel.place, parcel.nbytes)
+        entry = self._outbox + self._written % QUEUE * ENTRY_BYTES
+        _ENTRY.pack_into(self._mine.entries, entry, signature, *parcel.place, parcel.nbytes)
         self._written = self._written + 1 & 0xFFFFFFFF
-        words[head] = self._written
-        futex.wake(address)
+        written.change(self._written)
 
     def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
         """Wait until their queue names a parcel."""
-        offset, address = self._inbox
-        words = self._theirs.words
-        head = offset // 4
-        if words[head] == self._read:
+        written, read = self._taken
+        if written.value == self._read:
             self._mine.waits_for = self._rank
-            while words[head] == self._read:
-                self._sleep(address, self._read)
-                if words[head] == self._read:
-                    self._watch.look(self._rank)
+            while True:
+                self._sleep(written, self._read)
+                if written.value != self._read:
+                    break
+                self._watch.look(self._rank)
             self._mine.waits_for = None
-        entry = offset + _ENTRIES + self._read % QUEUE * ENTRY_BYTES
-        memory = self._theirs.entries
-        signature = bytes(memory[entry : entry + SIGNATURE_BYTES])
-        owner, slot, nbytes = _PLACE.unpack_from(memory, entry + SIGNATURE_BYTES)
-        full = words[head] - self._read & 0xFFFFFFFF == QUEUE
+        entry = self._inbox + self._read % QUEUE * ENTRY_BYTES
+        signature, owner, slot, nbytes = _ENTRY.unpack_from(self._theirs.entries, entry)
         self._read = self._read + 1 & 0xFFFFFFFF
-        words[head + _TAIL] = self._read
-        if full:
-            futex.wake(address + 64)
+        read.change(self._read)
         parcel = self._arenas[owner].parcels[slot]
         parcel.nbytes = nbytes
         return parcel, signature
@@ -131,16 +120,15 @@ class MemoryWire:
     def flush(self) -> None:
         """Nothing to do: memory outlives us for as long as others map it."""
 
-    def _sleep(self, address: int, seen: int) -> None:
+    def _sleep(self, over: Signal, seen: int) -> None:
         if not self._send_meanwhile():
-            futex.wait(address, seen, SLICE_S)
+            over.wait(seen, SLICE_S)
 
     def peek(self) -> bytes | None:
         """The signature of the next parcel, if one is here."""
-        offset, _ = self._inbox
-        if self._theirs.words[offset // 4] == self._read:
+        if self._taken[0].value == self._read:
             return None
-        entry = offset + _ENTRIES + self._read % QUEUE * ENTRY_BYTES
+        entry = self._inbox + self._read % QUEUE * ENTRY_BYTES
         return bytes(self._theirs.entries[entry : entry + SIGNATURE_BYTES])
 
     def close(self) -> None:
