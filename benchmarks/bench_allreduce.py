@@ -6,8 +6,9 @@ The rival is Gloo, PyTorch's own backend for processors, in the same processes a
 * a DDP step of a model with 23 MB of gradients.
 
 Against itself, also turn by turn: noiseless against noisy links, and charged against uncharged.
-A ratio is a ratio of median times; below 1 the ring is faster. Ranks share the machine's cores
-with whatever else runs: compare on an idle one.
+A ratio is a ratio of median times; below 1 the ring is faster. Last, in seconds: how long after a
+rank was killed the last survivor has named it. Ranks share the machine's cores with whatever else
+runs: compare on an idle one.
 
     python benchmarks/bench_allreduce.py [--quick] [--json]
 """
@@ -15,6 +16,8 @@ with whatever else runs: compare on an idle one.
 import argparse
 import json
 import multiprocessing
+import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -28,12 +31,14 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import qring.torch as qt
+from qring.errors import PeerError
 from qring.network.noise import BellDiagonal
 from qring.torch.engine.carriers import Carriers
 
 TARGETS = {"memory": 0.35, "tcp": 0.9}
 NOISE_TARGETS = {1e-4: 1.3, 1e-3: 1.3, 1e-2: 3.0}
 DDP_TARGET, LEDGER_TARGET = 0.85, 1.05
+KILLED_TARGET_S = 0.25
 MEGABYTES = (1, 25, 100)
 
 
@@ -124,27 +129,57 @@ def main_of_rank(rank, size, store, repetitions, megabytes, pipe):
     dist.destroy_process_group()
 
 
-def measure(size, repetitions, megabytes):
-    context = multiprocessing.get_context("spawn")
+def survivor(rank, size, store, transport, pipe):
+    warnings.simplefilter("ignore")
+    options = qt.Options(transport=transport)
+    dist.init_process_group(
+        "qring", store=dist.FileStore(store, size), rank=rank, world_size=size, pg_options=options
+    )
+    values, clock = torch.zeros(250_000), torch.zeros(1, dtype=torch.float64)
+    dist.all_reduce(values)
+    clock[0] = time.time()
+    dist.broadcast(clock, 1)
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        while True:
+            dist.all_reduce(values)
+    except PeerError as error:
+        pipe.send((time.time() - clock.item(), "rank 1 died" in str(error)))
+
+
+def killed_rank(transport, repetitions, size=4):
+    """Median over some killings of when the last survivor has named the dead rank."""
+    seconds = []
+    for _ in range(repetitions):
+        found = on_ranks("fork", size, survivor, transport, answers=size - 1)
+        if not all(named for _, named in found):
+            raise SystemExit("a survivor did not name the rank that was killed")
+        seconds.append(max(late for late, _ in found))
+    name = f"seconds until a killed rank is named, {size} ranks, {transport}"
+    return [(name, statistics.median(seconds), KILLED_TARGET_S)]
+
+
+def on_ranks(method, size, function, *arguments, answers=1):
+    """Run ``function(rank, size, store, *arguments, pipe)`` on all ranks; what they send."""
+    context = multiprocessing.get_context(method)
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         store = str(Path(folder) / "store")
         ranks = [
-            context.Process(
-                target=main_of_rank, args=(rank, size, store, repetitions, megabytes, theirs)
-            )
+            context.Process(target=function, args=(rank, size, store, *arguments, theirs))
             for rank in range(size)
         ]
         for process in ranks:
             process.start()
         theirs.close()
         try:
-            rows = ours.recv()
+            found = [ours.recv() for _ in range(answers)]
         except EOFError:
             raise SystemExit("a rank failed; see above") from None
         for process in ranks:
             process.join()
-    return rows
+    return found
 
 
 def main():
@@ -153,7 +188,12 @@ def main():
     parser.add_argument("--quick", action="store_true", help="see that it runs; 1 MB, 3 turns")
     arguments = parser.parse_args()
     repetitions, megabytes = (3, (1,)) if arguments.quick else (15, MEGABYTES)
-    rows = [row for size in (2, 4) for row in measure(size, repetitions, megabytes)]
+    rows = [
+        row
+        for size in (2, 4)
+        for row in on_ranks("spawn", size, main_of_rank, repetitions, megabytes)[0]
+    ]
+    rows += [row for name in TARGETS for row in killed_rank(name, min(repetitions, 5))]
     if arguments.json:
         keys = ("case", "ratio", "target")
         json.dump([dict(zip(keys, row, strict=True)) for row in rows], sys.stdout, indent=1)

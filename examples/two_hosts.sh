@@ -9,7 +9,8 @@ set -eu
 python=${PYTHON:-python3}
 script=${1:-$(dirname "$0")/ddp.py}
 a=qring-host-a-$$ b=qring-host-b-$$
-trap 'ip netns del $a 2>/dev/null || :; ip netns del $b 2>/dev/null || :' EXIT
+TMPDIR=$(mktemp -d) && export TMPDIR  # torchrun leaves a folder of logs a host
+trap 'ip netns del $a 2>/dev/null || :; ip netns del $b 2>/dev/null || :; rm -r "$TMPDIR"' EXIT
 
 ip netns add $a
 ip netns add $b

@@ -34,7 +34,7 @@ def test_a_script_that_never_imports_qring_can_use_it():
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=110,
     )
     assert run.stdout == "qring [1.0, 1.0, 1.0]\n", run.stderr
 

@@ -81,7 +81,7 @@ def test_every_operator_and_type_does_as_gloo():
     assert run(3, _ops_like_gloo) == [[]] * 3
 
 
-def _everything(rank: int, size: int) -> list[str]:
+def _everything(rank: int, size: int, lengths=(0, 1, 5, 300_001)) -> list[str]:
     """Names of collectives whose result is wrong."""
     wrong = []
 
@@ -89,7 +89,7 @@ def _everything(rank: int, size: int) -> list[str]:
         if not torch.equal(found, expected.to(found.dtype)):
             wrong.append(f"{name}: {found} is not {expected}")
 
-    for elements in (0, 1, 5, 600_001):
+    for elements in lengths:
         of = [values(r, elements, torch.float32) for r in range(size)]
         root, total = size - 1, sum(of[1:], of[0].clone())
         tensor = of[rank].clone()
@@ -132,6 +132,10 @@ def _everything(rank: int, size: int) -> list[str]:
 def test_every_collective(size, transport):
     options = qt.Options(transport=transport)
     assert run(size, _everything, options=options) == [[]] * size
+
+
+def test_every_collective_on_sixteen_ranks():
+    assert run(16, _everything, (0, 1, 37)) == [[]] * 16
 
 
 def _odd_tensors(rank: int, size: int) -> list[str]:

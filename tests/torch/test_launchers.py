@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,8 +77,10 @@ dist.destroy_process_group()
 """
 
 
-def _found(command: list[str]) -> list[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+def _found(command: list[str], folder: Path) -> list[str]:
+    environment = {
+        **os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "TMPDIR": str(folder),
+    }  # fmt: skip
     run = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=110, env=environment
     )
@@ -91,7 +94,9 @@ def test_lightning_runs_with_only_the_name_changed(tmp_path):
     pytest.importorskip("pytorch_lightning", reason="Lightning is not installed")
     script = tmp_path / "script.py"
     script.write_text(LIGHTNING)
-    ours, theirs = (_found([sys.executable, str(script), name]) for name in ("qring", "gloo"))
+    ours, theirs = (
+        _found([sys.executable, str(script), name], tmp_path) for name in ("qring", "gloo")
+    )
     assert ours[0] == "qring"
     assert ours[2] == "True"
     assert ours[1] == theirs[1]
@@ -103,7 +108,7 @@ def test_accelerate_takes_a_group_that_is_there(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(ACCELERATE)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    ours, theirs = (_found([*launch, str(script), name]) for name in ("qring", "gloo"))
+    ours, theirs = (_found([*launch, str(script), name], tmp_path) for name in ("qring", "gloo"))
     assert ours[0] == "qring"
     assert ours[2:] == ["True", "2.0"]
     assert ours[1] == theirs[1]

@@ -76,11 +76,11 @@ def _random_collective(choose, groups, rank) -> object:
 def _soak(rank: int, size: int, seconds: float, seed: int) -> list[object]:
     _return_memory_when_freed()
     choose, groups = random.Random(seed), _groups()  # noqa: S311
-    deadline, done, wrong, before = time.monotonic() + seconds, 0, [], None
+    deadline, done, wrong, before = time.monotonic() + seconds, 0, [], (0, 0)
     late = torch.zeros(1)
     while True:
         if done % 50 == 0:  # stop together
-            late[0] = float(time.monotonic() > deadline)
+            late[0] = float(time.monotonic() > deadline and done > 100)
             dist.broadcast(late, 0)
             if late.item():
                 break
@@ -110,7 +110,7 @@ def _held() -> tuple[int, int]:
 
 @pytest.mark.parametrize("transport", ["memory", "tcp"])
 def test_a_few_seconds_of_random_collectives(transport):
-    _check(run(3, _soak, 4.0, 1, options=qt.Options(transport=transport)))
+    _check(run(3, _soak, 2.5, 1, options=qt.Options(transport=transport)))
 
 
 @pytest.mark.slow
@@ -125,9 +125,8 @@ def _check(found: list[list[object]]) -> None:
     for wrong, done, before, after in found:
         assert wrong == []
         assert done > 100
-        if before is not None:
-            assert after[0] <= before[0] + 12  # connections that lay unused at first
-            assert after[1] <= before[1] + 16  # MB
+        assert after[0] <= before[0] + 12  # connections that lay unused at first
+        assert after[1] <= before[1] + 16  # MB
 
 
 def _soak_until_death(rank: int, size: int, seed: int) -> list[object]:
@@ -163,12 +162,13 @@ def _check_death(seed: int, transport: str) -> None:
 
 def _left_behind() -> set[str]:
     """Names in shared memory, and in the temporary folder those that are ours."""
-    ours = {str(path) for path in Path(tempfile.gettempdir()).glob("*qring*")}
-    return ours | {str(path) for path in Path("/dev/shm").iterdir()}  # noqa: S108
+    names = re.compile("qring|psm_|torch_")  # ours, and those that Python and PyTorch would choose
+    places = Path(tempfile.gettempdir()), Path("/dev/shm")  # noqa: S108
+    return {str(path) for place in places for path in place.iterdir() if names.match(path.name)}
 
 
 @pytest.mark.parametrize("transport", ["memory", "tcp"])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_rank_killed_among_random_collectives_is_named(seed, transport):
     _check_death(seed, transport)
 
