@@ -29,6 +29,7 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_ties.py
 	$(BIN)/python benchmarks/bench_tasks.py
 	$(BIN)/python benchmarks/bench_privacy.py
+	$(BIN)/python benchmarks/bench_verification.py
 	$(BIN)/python benchmarks/bench_allreduce.py
 
 docs: $(VENV)/.ready-test  ## the documentation site, in build/site; warnings are errors

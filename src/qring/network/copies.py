@@ -39,6 +39,7 @@ MOST_WORKERS = 64
 """Workers whose pattern fits a word."""
 
 _ONE = np.uint64(1)
+_COUNTS = hasattr(np, "bitwise_count")
 
 
 class Kind(IntEnum):
@@ -65,6 +66,8 @@ def check_workers(workers: int) -> None:
 
 def odd_bits(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Whether each word has an odd number of ones."""
+    if _COUNTS:  # NumPy 2 counts bits in hardware
+        return np.asarray(np.bitwise_count(words) & np.uint8(1)).view(np.bool_)
     folded = words.copy()
     for shift in (32, 16, 8, 4, 2, 1):
         folded ^= folded >> np.uint64(shift)

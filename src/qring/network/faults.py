@@ -16,7 +16,7 @@ from qring.network.noise import QubitNoise
 
 __all__ = ["noisy_copies"]
 
-_SLOTS_AT_ONCE = 1 << 21  # arrays of one block stay in the cache
+_STRIKES_AT_ONCE = 12_000  # arrays stay below 128 KiB, from where on each one costs fresh pages
 
 
 def noisy_copies(count: int, workers: int, noise: QubitNoise, rng: np.random.Generator) -> Tampered:
@@ -33,7 +33,7 @@ def noisy_copies(count: int, workers: int, noise: QubitNoise, rng: np.random.Gen
     error = x + y + z
     if error == 0:
         return PERFECT
-    block = max(1, _SLOTS_AT_ONCE // workers)
+    block = max(1, int(_STRIKES_AT_ONCE / (error * workers)))
     parts = [
         _block(start, min(block, count - start), workers, (x, y, z), rng)
         for start in range(0, count, block)
@@ -65,26 +65,46 @@ def _block(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]:  # fmt: skip
     """Copies with errors among ``count``: their numbers, X patterns, and parity of Z errors.
 
-    Qubits are struck by a Poisson process of the rate that leaves each one unstruck with the
-    right probability; strikes are independent and uniform once their number is known.
+    Qubits are struck by a Poisson process, drawn in order, of the rate that leaves each one
+    unstruck with the right probability. Of strikes on one qubit the first counts.
     """
     x, y, z = law
     error = x + y + z
-    slots = count * workers
-    if error < 1:
-        strikes = int(rng.poisson(-math.log1p(-error) * slots))
-        slot = np.sort(rng.integers(slots, size=strikes, dtype=np.int64))
-        if strikes:
-            slot = slot[np.concatenate(([True], slot[1:] != slot[:-1]))]
-    else:
-        slot = np.arange(slots)
+    slot = _struck(count * workers, error, rng)
     if len(slot) == 0:
         return np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint8)
-    draw = rng.random(len(slot), dtype=np.float64) * error
     copy = slot // workers
-    bit = np.uint64(1) << (slot - copy * workers).astype(np.uint64)
-    bit[draw >= x + y] = 0
-    first = np.flatnonzero(np.concatenate(([True], copy[1:] != copy[:-1])))
-    bits = np.bitwise_xor.reduceat(bit, first)
-    phase = np.bitwise_xor.reduceat((draw >= x).view(np.uint8), first)
+    bit = np.uint64(1) << (slot - copy * workers).view(np.uint64)
+    draw = rng.random(len(slot)) * error
+    bit *= draw < x + y
+    flip = (draw >= x).view(np.uint8)
+    starts = np.empty(len(slot), np.bool_)
+    starts[0] = True
+    np.not_equal(copy[1:], copy[:-1], out=starts[1:])
+    first = np.flatnonzero(starts)
+    bits, phase = bit[first], flip[first]
+    # Few copies are struck more than once.
+    more = np.flatnonzero(~starts)
+    more = more[slot[more] != slot[more - 1]]
+    whose = np.searchsorted(first, more, side="right") - 1
+    np.bitwise_xor.at(bits, whose, bit[more])
+    np.bitwise_xor.at(phase, whose, flip[more])
     return start + copy[first], bits, phase
+
+
+def _struck(slots: int, error: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Slots that are struck, ascending, some of them more than once."""
+    if error >= 1:
+        return np.arange(slots)
+    rate = -math.log1p(-error)
+    expected = slots * rate
+    gaps = rng.standard_exponential(math.ceil(expected + 6 * math.sqrt(expected) + 6))
+    times = np.cumsum(gaps, out=gaps)
+    while times[-1] < expected:  # seldom
+        more = times[-1] + np.cumsum(rng.standard_exponential(len(times)))
+        times = np.concatenate([times, more])
+    times = times[: np.searchsorted(times, expected)]
+    times *= slots / expected
+    slot = times.astype(np.int64)
+    np.minimum(slot[-1:], slots - 1, out=slot[-1:])  # rounding may reach the end
+    return np.asarray(slot)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qring.errors import InputError
 from qring.network.copies import PERFECT, Tampered, check_workers
 from qring.network.hashing import Hashed, hash_amplitudes, hash_phases
-from qring.network.stabilisers import draw_strings, flags, outcomes_behind, pauli_string
+from qring.network.stabilisers import flag_each, outcomes_behind, pauli_string
 from qring.network.supply import Received, Supply
 
 __all__ = ["Check", "Evidence", "Pool", "Verdict"]
@@ -123,8 +123,7 @@ class Pool:
 
         Coins of perfect copies decide nothing and are not drawn. Source: paper section 4.3.
         """
-        strings = draw_strings(len(self.tampered), self.workers, rng)
-        wrong = flags(self.tampered, strings, self.workers, rng)
+        strings, wrong = flag_each(self.tampered, self.workers, rng)
         # Who speaks last and is asked at all can always announce what gives the right sign.
         wrong &= ~((strings.phase & bool(self.nodes)) | (strings.sets & self._liars != 0))
         failed = np.flatnonzero(wrong)

@@ -19,13 +19,14 @@ __all__ = [
     "Strings",
     "draw_strings",
     "every_string",
+    "flag_each",
     "flag_odds",
     "flags",
     "outcomes_behind",
     "pauli_string",
 ]
 
-_ROUNDING = 1e-12
+_AT_ONCE = 12_000  # arrays stay below 128 KiB, from where on each one costs fresh pages
 
 
 class Strings(NamedTuple):
@@ -38,7 +39,8 @@ class Strings(NamedTuple):
 def draw_strings(count: int, workers: int, rng: np.random.Generator) -> Strings:
     """Draw uniformly among the 2^n − 1 stabilisers that are not the identity."""
     coins = random_patterns(count, workers, rng)  # worker 0's bit says which sort
-    while len(identities := np.flatnonzero(coins == 0)):
+    while not coins.all():
+        identities = np.flatnonzero(coins == 0)
         coins[identities] = random_patterns(len(identities), workers, rng)
     others = coins & ~np.uint64(1)
     return Strings((coins & np.uint64(1)).astype(np.bool_), others | odd_bits(others))
@@ -66,18 +68,28 @@ def flags(
     Copies with errors of single qubits, which are sure to flag or sure not to, take no draw.
     """
     wrong = odd_bits(copies.bits & strings.sets)
-    turned = copies.turn != 0
-    plain = copies.kind == Kind.GHZ
-    if turned.any() and plain.all():
-        # Phases of π, as errors leave them, are as sure; others are drawn below.
-        half = turned & (np.abs(np.abs(copies.turn) - math.pi) < _ROUNDING)
-        wrong ^= half & strings.phase
-        turned &= ~half
-    drawn = np.flatnonzero(turned | ~plain)
+    flipped = copies.turn == math.pi
+    wrong ^= flipped & strings.phase
+    sure = flipped | (copies.turn == 0)
+    sure &= copies.kind == Kind.GHZ
+    drawn = np.flatnonzero(~sure)
     if len(drawn):
         asked = Strings(strings.phase[drawn], strings.sets[drawn])
         wrong[drawn] = rng.random(len(drawn)) < flag_odds(copies[drawn], asked, workers)
     return wrong
+
+
+def flag_each(
+    copies: Tampered, workers: int, rng: np.random.Generator
+) -> tuple[Strings, NDArray[np.bool_]]:
+    """Draw a string for each copy, and whether its outcome has the wrong sign."""
+    strings, wrong = [], []
+    for start in range(0, max(1, len(copies)), _AT_ONCE):
+        part = copies[slice(start, start + _AT_ONCE)]
+        strings.append(draw_strings(len(part), workers, rng))
+        wrong.append(flags(part, strings[-1], workers, rng))
+    phase, sets = (np.concatenate(column) for column in zip(*strings, strict=True))
+    return Strings(phase, sets), np.concatenate(wrong)
 
 
 def flag_odds(copies: Tampered, strings: Strings, workers: int) -> NDArray[np.float64]:
