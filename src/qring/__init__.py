@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from qring.security.dp.calibration import calibrate
     from qring.security.dp.encoding import DistributedGaussian
     from qring.security.dp.plan import Plan, Promise, Unit
+    from qring.security.fallback import Fallback, Spoiled
     from qring.security.masks.method import Private
     from qring.security.masks.outcome import PrivateAborted, PrivateAggregate
     from qring.security.secagg.method import SecAgg
@@ -77,6 +78,7 @@ __all__ = [
     "Entry",
     "EprHalves",
     "Every",
+    "Fallback",
     "Faults",
     "FixedPoint",
     "FloatBits",
@@ -112,6 +114,7 @@ __all__ = [
     "SecAggAggregate",
     "Shots",
     "SignVote",
+    "Spoiled",
     "Stage",
     "Superdense",
     "These",
@@ -187,6 +190,8 @@ _HOMES = {
     "Plan": "qring.security.dp.plan",
     "Promise": "qring.security.dp.plan",
     "Unit": "qring.security.dp.plan",
+    "Fallback": "qring.security.fallback",
+    "Spoiled": "qring.security.fallback",
     "Private": "qring.security.masks.method",
     "PrivateAborted": "qring.security.masks.outcome",
     "PrivateAggregate": "qring.security.masks.outcome",

@@ -16,6 +16,7 @@ from qring.cli import privacy
 from qring.cli.page import check_page, write_page
 from qring.cli.protocols import ghz, private, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
+from qring.cli.protocols.dropouts import with_dropouts
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aborted, Aggregate
 from qring.collectives.all_reduce import all_reduce
@@ -77,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
     choice = _CHOICES[arguments.protocol]
     result = all_reduce(
         rows,
-        method=choice.method(encoding, arguments),
+        method=with_dropouts(choice.method(encoding, arguments), encoding, arguments),
         network=choice.network(Network(noise=noise), len(rows), arguments),
         rng=np.random.default_rng(arguments.seed),
         progress=progress_line("rounds"),

@@ -32,7 +32,7 @@ def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Private:
         epsilon=arguments.epsilon,
         tested_share=arguments.tested_share,
         inventory=arguments.masks,
-        on_dropout=OnDropout(arguments.on_dropout or "abort"),
+        on_dropout=OnDropout.RERUN if arguments.on_dropout == "rerun" else OnDropout.ABORT,
         dropouts=dict(map(_dropout, arguments.drop)),
     )
 

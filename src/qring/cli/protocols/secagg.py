@@ -16,12 +16,13 @@ __all__ = ["CHOICE"]
 def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--threshold", type=int, metavar="T",
         help="secagg: workers needed at every stage (default: more than half)")  # fmt: skip
-    add("--on-dropout", choices=["recover", "abort", "rerun"],
+    add("--on-dropout", choices=["recover", "abort", "rerun", "fallback"],
         help="secagg: recover the masks of lost workers (default), or abort; private: abort "
-        "(default), or rerun without them under new masks")  # fmt: skip
+        "(default), or rerun without them under new masks; all but secagg: abort (default), "
+        "or fallback to secagg without them")  # fmt: skip
     add("--drop", action="append", default=[], metavar="WORKER:WHEN",
         help="simulate a lost worker; secagg: at share, mask or unmask; private: at an online "
-        "round, from 0")  # fmt: skip
+        "round, from 0; others: WORKER alone, lost before its last message")  # fmt: skip
 
 
 def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> SecAgg:
@@ -34,8 +35,8 @@ def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> SecAgg:
 
 
 def _on_dropout(text: str | None) -> OnDropout:
-    if text == "rerun":
-        raise InputError("--on-dropout rerun is for private; secagg can recover, or abort")
+    if text in ("rerun", "fallback"):
+        raise InputError(f"--on-dropout {text} is not for secagg, which can recover, or abort")
     return OnDropout(text or "recover")
 
 
