@@ -36,7 +36,7 @@ def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> SecAgg:
 
 def _on_dropout(text: str | None) -> OnDropout:
     if text in ("rerun", "fallback"):
-        raise InputError(f"--on-dropout {text} is not for secagg, which can recover, or abort")
+        raise InputError(f"--on-dropout {text} is not for secagg: secagg can recover, or abort")
     return OnDropout(text or "recover")
 
 
