@@ -28,6 +28,7 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_conflict.py
 	$(BIN)/python benchmarks/bench_ties.py
 	$(BIN)/python benchmarks/bench_tasks.py
+	$(BIN)/python benchmarks/bench_circuits.py
 	$(BIN)/python benchmarks/bench_privacy.py
 	$(BIN)/python benchmarks/bench_verification.py
 	$(BIN)/python benchmarks/bench_allreduce.py

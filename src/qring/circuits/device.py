@@ -171,8 +171,12 @@ class DeviceCard:
         from qiskit_aer.noise.passes import RelaxationNoisePass
 
         model = NoiseModel(basis_gates=sorted({gate.name for gate in self.gates}))
+        errors: dict[tuple[object, ...], Any] = {}  # gates of the same figures share theirs
         for gate in self.gates:
-            error = self._gate_error(gate)
+            figures = (gate.qubits, gate.error, gate.duration_s)
+            if figures not in errors:
+                errors[figures] = self._gate_error(gate)
+            error = errors[figures]
             if error is not None:
                 model.add_quantum_error(error, gate.name, list(gate.qubits))
         for place, qubit in enumerate(self.qubits):

@@ -1,0 +1,119 @@
+"""A fault planted in a fast sampler is caught by the tests that compare it with a referee.
+
+Pytest's exit status decides: 0 all passed, 1 a test ran and failed; anything else is no verdict.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qring
+
+ROOT = Path(__file__).parents[2]
+CONTRACT = "tests/contracts/test_networks.py::test_"
+REFEREE = "tests/laws/test_referees.py::test_"
+PASSED, FAILED = 0, 1
+
+MUTANTS = {
+    "X and Z errors of a pair are swapped": (
+        "qring.network.pauli",
+        "return i / total, x / total, z / total, y / total",
+        "return i / total, z / total, x / total, y / total",
+        [CONTRACT + "biased_errors_fall_on_pairs_as_often_as_they_should[fast-0]"],
+    ),
+    "a correction is added instead of taken off": (
+        "qring.network.ghz",
+        "left = total - correction",
+        "left = total + correction",
+        [CONTRACT + "announced_outcomes_have_the_law_of_the_state[fast-2-none]"],
+    ),
+    "V cos φ under biased noise": (
+        "qring.network.noise",
+        "self.kept * turns + self.turned * turns.conj()",
+        "(self.kept + self.turned) * turns",
+        [CONTRACT + "announced_outcomes_have_the_law_of_the_state[fast-2-more Y than X]"],
+    ),
+    "the second quadrature turns the other way": (
+        "qring.network.ghz",
+        "(0.0, -math.pi / 2)",
+        "(0.0, math.pi / 2)",
+        [CONTRACT + "tallies_count_odd_parities_in_both_quadratures[fast]"],
+    ),
+    "the stabiliser's sign is off by one": (
+        "qring.network.stabilisers",
+        "members.bit_count() % 4 == 2",
+        "members.bit_count() % 4 == 3",
+        [REFEREE + "stabilisers_are_flagged_as_often_as_in_stim[3]"],
+    ),
+    "X errors leave the stabilisers of Z alone": (
+        "qring.network.stabilisers",
+        "odd_bits(copies.bits & strings.sets)",
+        "odd_bits(copies.bits & strings.sets & np.uint64(0))",
+        [REFEREE + "stabilisers_are_flagged_as_often_as_in_stim[3]"],
+    ),
+    "a flipped qubit's phase keeps its sign": (
+        "qring.network.copies",
+        "signs = 1.0 - 2.0 * worker_bits",
+        "signs = 1.0 - 0.0 * worker_bits",
+        [CONTRACT + "tampered_copies_show_what_their_state_shows[fast-flipped]"],
+    ),
+    "Y errors of single copies count as Z": (
+        "qring.network.faults",
+        "bit[draw >= x + y] = 0",
+        "bit[draw >= x] = 0",
+        [REFEREE + "z_tests_and_hashed_checks_fail_as_often_as_in_stim[3]"],
+    ),
+    "a check copy's own errors do not show": (
+        "qring.network.hashing",
+        "outcomes[checks.where] ^= mine.bits",
+        "outcomes[checks.where] ^= mine.bits & np.uint64(0)",
+        [REFEREE + "z_tests_and_hashed_checks_fail_as_often_as_in_stim[3]"],
+    ),
+    "tied signs agree where they differ": (
+        "qring.conflict.phase_state",
+        "np.logical_xor(signs.negative(source), signs.negative(partner)",
+        "np.logical_and(signs.negative(source), signs.negative(partner)",
+        [REFEREE + "tie_audits_measure_what_aer_measures[8]"],
+    ),
+    "a reflection keeps the wrong sign": (
+        "qring.conflict.plane",
+        "sin * own - cos * rest",
+        "sin * own + cos * rest",
+        [REFEREE + "gap_ip_accepts_as_often_as_aer[phases2-0.3]"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.timeout(400)
+def test_planted_faults_are_caught_and_without_them_nothing_is(tmp_path):
+    for package in ("stim", "qiskit_aer", "scipy"):
+        pytest.importorskip(package)
+    if not hasattr(os, "fork"):
+        pytest.skip("mutants run in forks of one process")
+    fields = ("module", "old", "new", "tests")
+    every = sorted({test for mutant in MUTANTS.values() for test in mutant[3]})
+    jobs = [{"module": "", "old": "", "new": "", "tests": every}]
+    jobs += [dict(zip(fields, mutant, strict=True)) for mutant in MUTANTS.values()]
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # plain pytest: it starts faster
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    run = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("mutants.py")), str(tmp_path)],
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(Path(qring.__file__).parents[1])},
+        timeout=380,
+    )
+    sane, *verdicts = json.loads(run.stdout)
+    assert sane == PASSED, (tmp_path / "0.log").read_text()
+    survived = {
+        name: status for name, status in zip(MUTANTS, verdicts, strict=True) if status != FAILED
+    }
+    assert not survived
