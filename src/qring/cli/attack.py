@@ -50,6 +50,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         help="copies tampered with, or all (default: 1)")  # fmt: skip
     add("--rounds", type=int, default=400, help="runs where sizes are sampled (default: 400)")
     inversion.add_options(add)
+    add("--withstood", type=int, default=1, metavar="K",
+        help="private: corrupted words that its code withstands; 0 is no code "
+        "(default: 1)")  # fmt: skip
     add("--seed", type=int, default=0, help="of all randomness (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
@@ -89,6 +92,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
         word_bits=arguments.word_bits,
         copies=copies,
         rounds=arguments.rounds,
+        withstood=arguments.withstood,
         hashed=HashedVerification(epsilon=arguments.epsilon),
         cut=CutAndChoose(tests_per_copy=arguments.copies_factor - 1),
     )

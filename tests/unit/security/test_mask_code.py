@@ -181,7 +181,14 @@ def test_impossible_plans_are_refused(change, said):
         MaskTerms.plan(wanted.pop("masks"), **wanted)
 
 
-@pytest.mark.parametrize(("degree", "withstood"), [(1, 1), (33, 1), (4, 0), (4, 8)])
+def test_nothing_withstood_costs_nothing():
+    assert bch.generator(4, 0).tolist() == [1]
+    assert bch.redundancy(4, 0) == 0
+    words = np.arange(20, dtype=np.uint64)
+    assert (amplify(words, bch.generator(4, 0), 4) == words % 16).all()
+
+
+@pytest.mark.parametrize(("degree", "withstood"), [(1, 1), (33, 1), (4, -1), (4, 8)])
 def test_codes_that_do_not_exist_are_refused(degree, withstood):
     with pytest.raises(InputError):
         bch.generator(degree, withstood)

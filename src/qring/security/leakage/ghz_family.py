@@ -32,7 +32,14 @@ from qring.security.leakage.report import (
 )
 from qring.security.vga.method import Vga
 
-__all__ = ["Residues", "Tampering", "against_cut_and_choose", "against_ghz", "against_hashed"]
+__all__ = [
+    "Residues",
+    "Tampering",
+    "against_cut_and_choose",
+    "against_ghz",
+    "against_hashed",
+    "meaning_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +103,7 @@ def against_ghz(tampering: Tampering, setting: Setting, rng: np.random.Generator
     if not _small([kinds[0]] * len(digits), setting):
         return _sampled(Ghz(encoding=_words(setting)), tampering, setting, rng)
     told_here, correct = _mean_reading(tampering, setting, digits)
-    return Leak.exact(told_here, 0.0, correct, _meaning(told_here, 0.0, correct, setting))
+    return Leak.exact(told_here, 0.0, correct, meaning_of(told_here, 0.0, correct, setting))
 
 
 def against_cut_and_choose(
@@ -123,7 +130,7 @@ def against_cut_and_choose(
             with_sum += odds * told_here.with_sum
             correct += odds * right
     leak = Told(alone, with_sum)
-    return Leak.exact(leak, 1 - accepted, correct, _meaning(leak, 1 - accepted, correct, setting))
+    return Leak.exact(leak, 1 - accepted, correct, meaning_of(leak, 1 - accepted, correct, setting))
 
 
 def against_hashed(tampering: Tampering, setting: Setting, rng: np.random.Generator) -> Leak:
@@ -222,11 +229,12 @@ def _sampled(
         detected_interval=interval_of_probability(caught, rounds),
         sum_correct=correct,
         sum_correct_interval=interval_of_probability(right, rounds),
-        meaning=_meaning(leak, detected, correct, setting),
+        meaning=meaning_of(leak, detected, correct, setting),
     )
 
 
-def _meaning(leak: Told, detected: float, correct: float, setting: Setting) -> str:
+def meaning_of(leak: Told, detected: float, correct: float, setting: Setting) -> str:
+    """Say in a sentence what an attack on copies learns, and who notices."""
     if detected > 1e-9:
         seen = f"and is caught in {detected:.1%} of the rounds"
     elif correct > 1 - 1e-9:

@@ -24,6 +24,7 @@ __all__ = [
     "given",
     "groups",
     "likelihood",
+    "likelihood_of_copy",
     "parity_law",
     "told",
     "worker_law",
@@ -92,13 +93,13 @@ def likelihood(view: View, workers: int, word_bits: int) -> Table:
     table = np.ones((1 << word_bits,) * workers)
     for announced in view:
         for place in range(announced.transcript.copies):
-            table = table * _one(announced, place, workers, word_bits)
+            table = table * likelihood_of_copy(announced, place, workers, word_bits)
         table /= table.max()
     return table
 
 
-def _one(announced: Announced, place: int, workers: int, word_bits: int) -> Table:
-    """Factor of the copy at one place of a batch."""
+def likelihood_of_copy(announced: Announced, place: int, workers: int, word_bits: int) -> Table:
+    """Probability of what the copy at one place of a batch shows, as a table over words."""
     outcomes = announced.transcript.outcomes()[:, place]
     digit, quarter = announced.digit, announced.quarter
     correction = int(announced.correction[place])

@@ -33,13 +33,15 @@ class Setting:
 
     ``copies`` is how many GHZ copies are tampered with, ``None`` for all: those of the lowest
     digits where the attacker knows which is which, random ones where public coins decide that
-    later. ``rounds`` are run where the law cannot be enumerated.
+    later. ``rounds`` are run where the law cannot be enumerated. ``withstood`` is K, the corrupted
+    words that the code of ``private`` withstands; 0 is no code.
     """
 
     workers: int = 3
     word_bits: int = 2
     copies: int | None = 1
     rounds: int = 400
+    withstood: int = 1
     hashed: HashedVerification = field(default_factory=HashedVerification)
     cut: CutAndChoose = field(default_factory=CutAndChoose)
 
@@ -48,6 +50,8 @@ class Setting:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise InputError(f"{name.replace('_', '-')} must lie in {least}..{most}: {value}")
+        if not 0 <= self.withstood <= 7:
+            raise InputError(f"withstood must lie in 0..7, not at {self.withstood}")
         if self.copies is not None and self.copies < 1:
             raise InputError(f"an attack goes for at least one copy, not {self.copies}")
 

@@ -35,7 +35,7 @@ def generator(degree: int, withstood: int) -> NDArray[np.uint8]:
         InputError: no such code has a codeword.
     """
     field = _Field(degree)
-    factors: list[NDArray[np.uint8]] = []
+    factors = [np.ones(1, np.uint8)]
     for size, powers in _cosets(degree, withstood):
         factors.extend(field.minimal_polynomials(powers, size))
     while len(factors) > 1:  # as a tree, so that the last products are the only long ones
@@ -57,10 +57,10 @@ def _cosets(degree: int, withstood: int) -> tuple[tuple[int, _Elements], ...]:
     if not 2 <= degree <= LARGEST_DEGREE:
         raise InputError(f"a field of 2^{degree} elements: m lies in 2..{LARGEST_DEGREE}")
     length = (1 << degree) - 1
-    if not 1 <= withstood <= (length - 1) // 2:
+    if not 0 <= withstood <= (length - 1) // 2:
         raise InputError(
             f"no code of {length} coordinates withstands {withstood} corrupted ones, only "
-            f"1..{(length - 1) // 2}"
+            f"0..{(length - 1) // 2}"
         )
     powers = np.arange(1, 2 * withstood, 2, dtype=np.uint64)  # even ones are conjugate to these
     turned, least, size = powers.copy(), powers.copy(), np.zeros(len(powers), np.int64)

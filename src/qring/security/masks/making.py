@@ -135,7 +135,8 @@ class MaskMaking:
                 amplify(own, terms.taps, terms.sum_bits),
                 amplify(total, terms.taps, terms.sum_bits),
             )
-            own, total = own[:, -redundancy:], total[-redundancy:]
+            done = len(total) - redundancy
+            own, total = own[:, done:], total[done:]
 
     def _draw(self, count: int) -> Words:
         """Draw secret words mod 2^B, a row for each worker here."""

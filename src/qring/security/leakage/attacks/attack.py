@@ -14,6 +14,7 @@ from qring.security.leakage.ghz_family import (
     against_ghz,
     against_hashed,
 )
+from qring.security.leakage.masked import against_private
 from qring.security.leakage.report import Leak, Setting
 
 __all__ = ["Attack", "Experiment", "on_copies"]
@@ -36,4 +37,5 @@ def on_copies(tampering: Tampering) -> dict[str, Experiment]:
         "ghz": partial(against_ghz, tampering),
         "vga cut-and-choose": partial(against_cut_and_choose, tampering),
         "vga hashed": partial(against_hashed, tampering),
+        "private": partial(against_private, tampering),
     }
