@@ -134,6 +134,8 @@ def test_the_commands_run_resume_and_draw(name, tmp_path, capsys):
 def test_bad_options_are_one_line(tmp_path, capsys):
     assert main(["experiment", "untying", "--seeds", "1"]) == 2
     assert "at least 2 seeds" in capsys.readouterr().err
+    assert main(["experiment", "untying", "--figure", str(tmp_path / "no" / "where.svg")]) == 2
+    assert "no such folder" in capsys.readouterr().err
     (tmp_path / "trials.jsonl").write_text('{"settings": {}}\n')
     assert main(["experiment", "untying", "--quick", "--out", str(tmp_path)]) == 2
     assert "other settings" in capsys.readouterr().err

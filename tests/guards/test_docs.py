@@ -37,6 +37,8 @@ def test_commands_of_the_documentation_run(page, sweep, tmp_path):
         words = [name for word in words for name in _matching(word, tmp_path)]
         if words[0] == "train":
             words += SMALL
+        if words[0] == "experiment":
+            words = [*words[:2], "--quick"]
         subprocess.run(
             [sys.executable, "-m", "qring.cli.main", *words],
             check=True,

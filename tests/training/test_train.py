@@ -136,6 +136,8 @@ def test_audits_are_in_the_metrics_and_leave_the_parameters_alone(tmp_path, trai
         assert row["qubits"] % 10 == 0  # copies of 650 amplitudes
     assert f"{len(audits)} audits: " in run.stdout
     assert "by birthday broadcast" in run.stdout
+    assert f"{len(audits)} audits: " in (tmp_path / "ring.html").read_text()
+    assert b"fraction in conflict (ties)" in (tmp_path / "audits.svg").read_bytes()
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["runs"]["superdense"]["result_hash"] == plain["result_hash"]
 

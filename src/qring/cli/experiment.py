@@ -93,6 +93,8 @@ def _run(arguments: argparse.Namespace) -> int:
     name: str = arguments.name
     if arguments.seeds is not None and arguments.seeds < 2:
         raise InputError(f"an interval takes at least 2 seeds, not {arguments.seeds}")
+    if arguments.figure is not None and not arguments.figure.parent.is_dir():
+        raise InputError(f"cannot draw {arguments.figure}: there is no such folder")
     try:
         import torch
     except ImportError:
@@ -147,11 +149,15 @@ def _answer(
     }
 
 
+def _figure(mean: float) -> str:
+    return f"{mean:,.0f}" if abs(mean) >= 100 else f"{mean:.4g}"
+
+
 def _as_text(report: _Report, answer: dict[str, Any], folder: Path) -> str:
     measures = list(dict.fromkeys(m for arm in answer["arms"].values() for m in arm))
-    lines = [["mean over seeds", *measures]]
+    lines = [["mean over seeds", *(name.replace("_", " ") for name in measures)]]
     for arm, found in answer["arms"].items():
-        cells = [f"{found[m]['mean']:.4g}" if m in found else "" for m in measures]
+        cells = [_figure(found[m]["mean"]) if m in found else "" for m in measures]
         lines.append([report.arms[arm], *cells])
     gaps = [["accuracy, in points", "difference", "95 % interval", ""]]
     for gap in answer["differences"]:

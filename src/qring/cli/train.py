@@ -13,9 +13,11 @@ from typing import Any
 from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
+from qring.errors import MissingExtraError
 from qring.ledger import Ledger, Phase
 from qring.paper.trace import ring_trace
 from qring.training.launch import launch
+from qring.training.plots import draw_audits
 from qring.training.settings import Protocol, TrainSettings, add_arguments
 
 __all__ = ["add_to"]
@@ -79,6 +81,7 @@ def _write_page(
     from qring.torch.engine.layout import chunk_of, gloo_bounds, rank_of
 
     name, workers = settings.protocol.value, summary["workers"]
+    audits = _audits(out, settings)
     coords = summary["runs"][name]["coords"]
     bounds = gloo_bounds(coords, 4, workers)
     lengths = [after - before for before, after in pairwise(bounds)]
@@ -96,6 +99,7 @@ def _write_page(
         facts={
             "accuracy": f"{summary['runs'][name]['accuracy']:.1%}",
             "steps": count(summary["runs"][name]["steps"]),
+            **({"audits": _audited(audits)} if audits else {}),
         },
         ledger=Ledger.from_rows(ledgers[name]["links"], ledgers[name]["rounds"]),
         quantum=settings.protocol is Protocol.SUPERDENSE,
@@ -114,7 +118,7 @@ def _as_json(
             **own,
             "settings": summary["settings"],
             "compared": runs,
-            **({"audits": _audits(out, settings)} if _audits(out, settings) else {}),
+            "audits": _audits(out, settings),
             "out": str(out),
         }
     )
@@ -137,6 +141,15 @@ def _audited(audits: list[dict[str, Any]]) -> str:
         f"{first['step']}, {last['fraction']:.0%} at step {last['step']}; {count(qubits)} qubits"
         f"{extra}, by {first['rival']} {count(rival)} bits"
     )
+
+
+def _drawn(out: Path, audits: list[dict[str, Any]]) -> str:
+    """Draw the audits beside the other results, where that is possible."""
+    try:
+        draw_audits(out / "audits.svg", audits)
+    except MissingExtraError as error:
+        return str(error)
+    return f"audits drawn in {out / 'audits.svg'}"
 
 
 def _as_table(
@@ -187,6 +200,7 @@ def _as_table(
     audits = _audits(out, settings)
     if audits:
         notes.insert(-1, _audited(audits))
+        notes.insert(-1, _drawn(out, audits))
     heading = (
         f"{settings.data.value}, {settings.model.value} ({own['coords']:,} parameters), "
         f"{summary['workers']} workers, {settings.epochs} epochs, {own['steps']} steps"

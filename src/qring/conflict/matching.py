@@ -121,7 +121,7 @@ class Groups:
     """
 
     labels: NDArray[Any]
-    names: NDArray[Any]
+    names: NDArray[np.int64]
     members: NDArray[np.int64]
     starts: NDArray[np.int64]
 
@@ -158,14 +158,11 @@ class Groups:
         array = _integers(labels, "group labels")
         if array.ndim != 1 or not len(array):
             raise InputError(f"group labels must have shape (d,), not {array.shape}")
+        lowest = int(array.min())
+        if lowest < -1:
+            raise InputError(f"group labels are -1 (free) or more, not {lowest}")
         order = np.argsort(array, kind="stable")
-        ordered = array[order]
-        if ordered[0] < -1:
-            raise InputError(f"group labels are -1 (free) or more, not {int(ordered[0])}")
-        edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-        starts = np.concatenate([[0], edges])
-        counts = np.diff(np.append(starts, len(array)))
-        names = ordered[starts]
+        names, counts = _counted(array, order)
         tied = (counts > 1) & (names >= 0)  # a group of one is free
         if not tied.any():
             raise InputError("no two coordinates share a label; nothing is tied")
@@ -237,6 +234,19 @@ def as_ties(ties: ArrayLike | Matching | Groups, coords: int) -> Matching | Grou
     if isinstance(read, Groups) and (read.sizes == 2).all():
         return Pairs.of(read.members.reshape(-1, 2), coords)
     return read
+
+
+def _counted(
+    array: NDArray[Any], order: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each label that occurs, ascending, and how often."""
+    if array.dtype.itemsize <= 2:
+        counts = np.bincount(array.astype(np.int64) + 1)  # −1 is the least
+        names = np.flatnonzero(counts)
+        return names - 1, counts[names]
+    ordered = array[order].astype(np.int64)
+    starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
+    return ordered[starts], np.diff(np.append(starts, len(ordered)))
 
 
 def _integers(values: ArrayLike, what: str) -> NDArray[Any]:

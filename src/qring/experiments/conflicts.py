@@ -38,7 +38,7 @@ class Conflicts:
     margin: float = 0.1
     error: float = 0.1
     batch: int = 50
-    learning_rate: float = 0.1
+    learning_rate: float = 0.03
 
     @classmethod
     def quick(cls) -> Conflicts:

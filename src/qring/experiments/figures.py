@@ -49,7 +49,7 @@ def draw(
             right.plot(1 + np.arange(len(lines)), lines, color=f"C{place}", label=label)
         left.set_yticks(range(len(arms)), list(arms.values()))
         left.invert_yaxis()
-        left.set_xlabel("accuracy on held-out images, %, mean and its 95 % interval")
+        left.set_xlabel("held-out accuracy, %, and its 95 % interval")
         right.set_xlabel(x_label)
         right.set_ylabel(curve_label)
         right.legend(frameon=False)

@@ -159,7 +159,7 @@ def _minus(flat: NDArray[Any], zeros: ZeroRule) -> NDArray[np.bool_]:
         raise InputError(f"the gradient holds nan at coordinate {np.isnan(flat).argmax()}")
     if zeros is ZeroRule.MINUS:
         return np.asarray(flat <= 0)
-    if zeros is ZeroRule.REFUSE and not flat.all():
+    if zeros is ZeroRule.REFUSE and (flat == 0).any():
         raise InputError(
             f"the gradient is zero at {int((flat == 0).sum())} coordinates, the first "
             f"{int((flat == 0).argmax())}; choose a rule: count zeros as plus or as minus"

@@ -1,0 +1,45 @@
+"""The audits of a run as a plot, for its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qring.errors import MissingExtraError
+
+__all__ = ["draw_audits"]
+
+
+def draw_audits(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the fraction in conflict with its interval, and the carriers spent, step by step.
+
+    ``audits`` are rows of a run's metrics; the file is an SVG, the same bytes for the same rows.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("drawing audits", "plots") from None
+    steps = [row["step"] for row in audits]
+    fractions = [row["fraction"] for row in audits]
+    with rc_context({"svg.hashsalt": "qring", "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(figsize=(8, 3), layout="constrained")
+        found, spent = figure.subplots(1, 2)
+        found.plot(steps, fractions, "o-", color="C0")
+        if audits[0]["interval"] is not None:
+            low, high = zip(*(row["interval"] for row in audits), strict=True)
+            found.fill_between(steps, low, high, color="C0", alpha=0.2, linewidth=0)
+        found.set(xlabel="step", ylabel=f"fraction in conflict ({audits[0]['audit']})", ylim=(0, 1))
+        sent = [row["qubits"] + row["bits"] for row in audits]
+        spent.plot(steps, sent, "o-", color="C1", label="qubits and bits of the audit")
+        label = f"bits of the rival: {audits[0]['rival']}"
+        spent.plot(steps, [row["rival_bits"] for row in audits], "s--", color="C2", label=label)
+        spent.set(xlabel="step", ylabel="carriers of an audit", ylim=(0, None))
+        spent.legend(frameon=False)
+        for axes in (found, spent):
+            axes.spines[["top", "right"]].set_visible(False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
