@@ -75,8 +75,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _write_page(
     settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
 ) -> None:
-    """Picture one step's all-reduce as the backend cuts it; GHZ sums have no such messages."""
-    if settings.protocol is Protocol.GHZ:
+    """Picture one step's all-reduce as the backend cuts it; hooks that sum words do otherwise."""
+    if settings.protocol in _WORDS:
         return
     from qring.torch.engine.layout import chunk_of, gloo_bounds, rank_of
 
@@ -176,7 +176,7 @@ def _as_table(
         row("parameters, sha256", lambda name: runs[name]["result_hash"][:16]),
     ]
     shown = (
-        "" if settings.protocol is Protocol.GHZ else ", and the ring round by round in ring.html"
+        "" if settings.protocol in _WORDS else ", and the ring round by round in ring.html"
     )
     notes = [f"results in {out}{shown}"]
     if not own["agreed"]:
