@@ -175,9 +175,7 @@ def _as_table(
         row("rounds", lambda name: count(accounts[name].rounds)),
         row("parameters, sha256", lambda name: runs[name]["result_hash"][:16]),
     ]
-    shown = (
-        "" if settings.protocol in _WORDS else ", and the ring round by round in ring.html"
-    )
+    shown = "" if settings.protocol in _WORDS else ", and the ring round by round in ring.html"
     notes = [f"results in {out}{shown}"]
     if not own["agreed"]:
         notes.insert(0, "the ranks ended with DIFFERENT parameters; the hash is rank 0's")
