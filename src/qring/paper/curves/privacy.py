@@ -217,8 +217,8 @@ CURVES = (
     Curve(
         id="attacks",
         title="What attacks tell",
-        caption="Bits on one worker's 2-bit word, 3 workers, one copy tampered with: exact, but for "
-        "hashed checks, where 0 stands for a bound below 10⁻⁹. Blank: nothing to attack. Masks "
+        caption="Bits on one worker's 2-bit word, 3 workers, one copy tampered with: exact, but "
+        "for hashed checks, where 0 stands for a bound below 10⁻⁹. Blank: nothing to attack. Masks "
         "whose keys cross the wire hide nothing; untested copies and cut-and-choose leak.",
         measure=_attacks,
         paint=_paint_attacks,
