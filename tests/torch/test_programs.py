@@ -193,15 +193,20 @@ def test_distributed_checkpoint(tmp_path):
     assert run(2, _checkpoint, str(tmp_path)) == [True, True]
 
 
-def _profile(rank: int, size: int) -> list[str]:
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        dist.all_reduce(torch.ones(10))
-    return sorted({event.key for event in profile.key_averages() if "qring" in event.key})
+def _profile(rank: int, size: int, all_threads: bool) -> list[tuple[str, int]]:
+    config = torch._C._profiler._ExperimentalConfig(profile_all_threads=all_threads)
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=cpu, experimental_config=config) as profile:
+        dist.all_reduce(torch.ones(10), async_op=True).wait()
+    return [(event.name, event.thread) for event in profile.events() if "qring" in event.name]
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_profiler_sees_a_range():
-    assert run(2, _profile) == [["qring::all_reduce"]] * 2
+def test_the_profiler_sees_a_range_on_each_thread_that_it_looks_at():
+    for all_threads in (False, True):
+        for found in run(2, _profile, all_threads):
+            assert {name for name, _ in found} == {"qring::all_reduce"}
+            assert len({thread for _, thread in found}) == 1 + all_threads
 
 
 def _futures(rank: int, size: int) -> list[object]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import torch
-from torch.autograd.profiler import record_function
+from torch.autograd import profiler
 from torch.distributed import Work
 from torch.futures import Future
 
@@ -230,9 +230,9 @@ def _do(name: str, job: Callable[[], None], work: RingWork) -> None:
 
 
 def named_range(name: str) -> contextlib.AbstractContextManager[object]:
-    """A range that profilers show, if one looks at this thread: a range costs even if none does."""
-    if torch.autograd._profiler_enabled():
-        return record_function(f"qring::{name}")
+    """A range that profilers show, if one runs in this process: a range costs even if none does."""
+    if profiler._is_profiler_enabled or torch.autograd._profiler_enabled():
+        return profiler.record_function(f"qring::{name}")
     return contextlib.nullcontext()
 
 
