@@ -44,8 +44,23 @@ class Sampling:
             )
 
     def fitted(self, circuit: Any) -> Any:  # noqa: ANN401 - Qiskit has no types
-        """The circuit as the device takes it."""
-        return circuit if self.passes is None else self.passes.run(circuit)
+        """The circuit as the device takes it.
+
+        Raises:
+            InputError: the device has too few qubits, or lacks something else.
+        """
+        if self.passes is None:
+            return circuit
+        import_qiskit()
+        from qiskit.transpiler.exceptions import TranspilerError
+
+        try:
+            return self.passes.run(circuit)
+        except TranspilerError as error:
+            reason = str(error.message).rstrip(".")
+            raise InputError(
+                f"the device cannot run this circuit of {circuit.num_qubits} qubits: {reason}"
+            ) from None
 
     def fitted_once(self, key: Hashable, build: Callable[[], Any]) -> Any:  # noqa: ANN401
         """The circuit that ``build`` writes down, fitted at the first call with this ``key``."""

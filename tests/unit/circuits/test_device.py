@@ -6,8 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import qring
 from qring.circuits.device import CardGate, CardQubit, DeviceCard, best_line, make_card
-from qring.circuits.ghz import GhzCopy, PhaseDigits
+from qring.circuits.ghz import GhzCopy, PhaseDigits, Source
 from qring.circuits.sampling import Sampling
 from qring.circuits.superdense import SuperdensePair
 from qring.errors import InputError
@@ -105,6 +106,25 @@ def test_storage_relaxes_both_halves_as_t1_and_t2_say():
     expected = (1 + (1 - a1) * (1 - b1) + a1 * b1) / 4 + a2 * b2 / 2
     # Six deviations of a share: false alarm 2e-9.
     assert abs((found == 2).mean() - expected) < 6 * (expected * (1 - expected) / shots) ** 0.5
+
+
+def test_sums_are_read_on_a_card_and_say_what_its_noise_leaves_out(card):
+    # Two qubits of Manila show V above .8: majorities of 29 copies a digit fail once in 10⁶.
+    network = qring.QiskitNetwork(card.sampling(seed=4), device_visibility=0.8)
+    words = qring.Integers(word_bits=2, signed=False)
+    rows, rng = np.array([[3, 1], [2, 1]]), np.random.default_rng(5)
+    result = qring.all_reduce(rows, method=qring.Ghz(encoding=words), network=network, rng=rng)
+    assert (result.sum == [5, 2]).all()
+    assert result.copies > 2 * 3 * 20
+    assert any("one device" in caveat for caveat in result.caveats)
+    assert any("idle qubits" in caveat for caveat in result.caveats)
+    grown = qring.QiskitNetwork(card.sampling(), source=Source.CONSTANT_DEPTH)
+    assert any("optimistic" in caveat for caveat in grown.caveats)
+
+
+def test_circuits_that_do_not_fit_are_refused(card):
+    with pytest.raises(InputError, match="5 qubits"):
+        card.sampling().sample(GhzCopy(phases=(0.0,) * 5), 10)
 
 
 def test_feed_forward_is_called_optimistic(card):
