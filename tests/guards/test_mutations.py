@@ -16,6 +16,7 @@ import qring
 ROOT = Path(__file__).parents[2]
 CONTRACT = "tests/contracts/test_networks.py::test_"
 REFEREE = "tests/laws/test_referees.py::test_"
+PRIVATE = "tests/laws/test_private_laws.py::test_"
 PASSED, FAILED = 0, 1
 
 MUTANTS = {
@@ -72,6 +73,31 @@ MUTANTS = {
         "outcomes[checks.where] ^= mine.bits",
         "outcomes[checks.where] ^= mine.bits & np.uint64(0)",
         [REFEREE + "z_tests_and_hashed_checks_fail_as_often_as_in_stim[3]"],
+    ),
+    "the code behind masks withstands one word less": (
+        "qring.security.masks.bch",
+        "np.arange(1, 2 * withstood, 2",
+        "np.arange(1, 2 * withstood - 2, 2",
+        ["tests/unit/security/test_mask_code.py::"
+         "test_the_distance_exceeds_2k_by_exhaustion[4-2]"],
+    ),
+    "masks are taken out and the cursor stays": (
+        "qring.security.masks.file",
+        "_CURSOR.pack(moved + 1, first + count)",
+        "_CURSOR.pack(moved + 1, used)",
+        ["tests/unit/security/test_mask_inventory.py::test_going_back_is_refused"],
+    ),
+    "wrong sums of masks pass": (
+        "qring.security.masks.check",
+        "& low_bits).any()",
+        "& low_bits & np.uint64(0)).any()",
+        [PRIVATE + "each_check_finds_a_wrong_sum_with_probability_one_half[0]"],
+    ),
+    "the copies shared first are tested": (
+        "qring.security.masks.making",
+        "pool.shuffled(self.rng).cut",
+        "pool.cut",
+        [PRIVATE + "bad_copies_are_caught_as_often_as_they_are_tested[1]"],
     ),
     "tied signs agree where they differ": (
         "qring.conflict.phase_state",

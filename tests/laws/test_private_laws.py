@@ -192,6 +192,21 @@ def test_dephased_copies_cost_repetitions_and_no_privacy(visibility):
     ).all()
 
 
+@pytest.mark.parametrize("workers", [2, 3])
+def test_copies_whose_every_qubit_is_simulated_make_the_same_sums(workers):
+    gradients = np.random.default_rng(workers).integers(-3, 4, size=(workers, 3))
+    counts = Integers(word_bits=3)
+    network = qring.DenseNetwork()
+    masked = run(gradients, network, encoding=counts, epsilon=0.3)
+    assert (masked.sum == gradients.sum(axis=0)).all()
+    tampered = qring.DenseNetwork(
+        adversary=Adversary(source=PlusState(aim=These(tuple(range(60)))))
+    )
+    ended = run(gradients, tampered, encoding=counts, epsilon=0.3)
+    assert ended.reason is Reason.TAMPERED
+    assert set(ended.verdict.evidence[0].outcomes) == {0, 1}
+
+
 def test_bit_flips_are_refused_before_anything_is_sent():
     with pytest.raises(InputError, match="tests must pass, but at bit flips of probability"):
         run(rows(3, 40), Network(qubit_noise=QubitNoise.depolarising(0.01)))

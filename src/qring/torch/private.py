@@ -90,7 +90,7 @@ class PrivateHook:
         """
         together = _Together(self._alive(), self.workers)
         name = np.frombuffer(uuid.uuid4().bytes, np.uint64)
-        visibility = self.network.qubit_noise.visibility(self.workers)
+        visibility = self.network.visibility(self.workers)
         terms = self.method.plan(count, self.workers, visibility=visibility)
         making = MaskMaking(
             terms=terms,

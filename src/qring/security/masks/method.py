@@ -154,7 +154,7 @@ class Private:
         if self.inventory is None:
             raise InputError("masks are made ahead into a folder: name one as the inventory")
         network = network or Network()
-        terms = self.plan(masks, workers, visibility=network.qubit_noise.visibility(workers))
+        terms = self.plan(masks, workers, visibility=network.visibility(workers))
         making = MaskMaking(terms=terms, network=network, rng=rng, source=self.source, rows=workers)
         made = fill(self.inventory, making, batch=self.source(16), workers=range(workers))
         return _aborted(making, made) or Stocked(terms, making.ledger)
@@ -209,7 +209,7 @@ class Private:
             sums=decoded,
             ledger=masks.ledger + meter.ledger(),
             faults=tuple(faults),
-            caveats=(_conditions(masks), *noise_caveats(network)),
+            caveats=(_conditions(masks), *noise_caveats(network), *network.caveats),
             epsilon=masks.epsilon,
             withstood=masks.withstood,
             first=masks.first,
