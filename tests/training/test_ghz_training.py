@@ -39,6 +39,19 @@ def test_a_run_over_ghz_copies_learns_and_accounts_for_every_copy(tmp_path):
     assert 0 <= shared - copies - 16 * answer["coords"] < 1_000
 
 
+def test_a_run_over_verified_copies_ends_with_the_parameters_of_unverified_ones(tmp_path):
+    small = ["--data", "digits", "--model", "linear", "--epochs", "1", "--batch", "120"]
+    runs = {
+        name: train(tmp_path / name, "--workers", "2", "--protocol", name, *small)
+        for name in ("ghz", "vga")
+    }
+    ghz, vga = runs["ghz"], runs["vga"]
+    assert vga["result_hash"] == ghz["result_hash"]
+    tested = [Ledger.from_rows(run["links"], run["rounds"]).on(1, 0, Phase.SETUP, Carrier.BIT)
+              for run in (ghz, vga)]  # fmt: skip
+    assert tested[1] - tested[0] == 100 * vga["steps"]  # 80 checks of amplitudes, 20 of phases
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_accuracy_over_five_seeds_is_that_of_float_sums(tmp_path, sweep):

@@ -22,7 +22,7 @@ from qring.training.settings import Protocol, TrainSettings, add_arguments
 
 __all__ = ["add_to"]
 
-_WORDS = (Protocol.GHZ, Protocol.SECAGG, Protocol.PRIVATE)
+_WORDS = (Protocol.GHZ, Protocol.VGA, Protocol.SECAGG, Protocol.PRIVATE)
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:

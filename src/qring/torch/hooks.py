@@ -15,11 +15,14 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from qring.collectives.ghz.method import Ghz
+from qring.collectives.ghz.method import Ghz, Session
 from qring.encoding.signs import SignVote
-from qring.errors import InputError
+from qring.encoding.values import WordEncoding
+from qring.errors import InputError, PeerError
 from qring.ledger import Ledger
 from qring.network.network import Network
+from qring.network.supply import RanOutError
+from qring.security.vga.method import Vga
 
 # torch inspects the hooks' annotations, so this module must not postpone their evaluation.
 
@@ -29,12 +32,13 @@ __all__ = ["GhzHook", "ghz_mean", "sign_majority"]
 class GhzHook:
     """State of the GHZ hooks on one rank. ``ledger`` is the account of all links so far.
 
-    Make it on all ranks with the same ``method``, ``network`` and ``seed``: it forms a group.
+    Make it on all ranks with the same ``method``, ``network`` and ``seed``: it forms a group. With
+    a ``Vga`` method every sum's copies are tested first.
     """
 
     def __init__(
         self,
-        method: Ghz,
+        method: Ghz | Vga,
         *,
         network: Network | None = None,
         seed: int = 0,
@@ -47,7 +51,14 @@ class GhzHook:
         self._rng = np.random.default_rng(seed)  # the same on all ranks: all hear the same
         self.ledger = Ledger()
         self.copies = self.repeated = self.failed = 0
-        method.open(self.workers, self.network, copy.deepcopy(self._rng))  # refuse early
+        self._ghz = method.ghz if isinstance(method, Vga) else method
+        early = self._ghz.open(self.workers, self.network, copy.deepcopy(self._rng))  # refuse
+        self._weights = early.weights
+
+    @property
+    def words(self) -> WordEncoding:
+        """The encoding of the method."""
+        return self._ghz.encoding
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_wiring": None}  # process groups do not survive a checkpoint
@@ -58,17 +69,21 @@ class GhzHook:
         Raises:
             InputError: values that the encoding cannot hold, on any rank (all ranks are told), or
                 a state restored without its group.
+            PeerError: the copies failed their tests, or ran out.
         """
         if self._wiring is None:
             raise InputError("this hook's state was restored from a file: make a new GhzHook")
-        session = self.method.open(self.workers, self.network, self._rng)
-        words = self._encode(own, session.weights[dist.get_rank(self._wiring)])
-        everyone = self._everyone(words) if self.network.needs_words else None
+        words = self._encode(own, self._weights[dist.get_rank(self._wiring)])
+        session, told_apart = self._open(len(words))
+        everyone = self._everyone(words) if told_apart else None
         total = self._total(words) if everyone is None else everyone.sum(axis=0, dtype=np.uint64)
-        parts = [
-            session.sum(total[block], None if everyone is None else everyone[:, block])
-            for block in self.method.blocks(len(total), self.workers)
-        ]
+        try:
+            parts = [
+                session.sum(total[block], None if everyone is None else everyone[:, block])
+                for block in self._ghz.blocks(len(total), self.workers)
+            ]
+        except RanOutError as error:
+            raise PeerError(f"verified copies ran out: {error}") from None
         result = session.result(np.concatenate(parts))
         self.ledger += result.ledger
         self.copies += result.copies
@@ -76,12 +91,27 @@ class GhzHook:
         self.failed += result.failed
         return result.sum
 
+    def _open(self, words: int) -> tuple[Session, bool]:
+        """Get ready to sum; say whether copies may tell one worker's phase from another's."""
+        if not isinstance(self.method, Vga):
+            session = self.method.open(self.workers, self.network, self._rng)
+            return session, self.network.needs_words
+        opened = self.method.open(words, self.workers, self.network, self._rng)
+        data, verdicts = opened.verified.data, opened.verified.verdicts
+        if opened.session is None or data is None:
+            failed = next(verdict for verdict in verdicts if verdict.failed)
+            raise PeerError(
+                f"copies failed their tests before anything was encoded: {failed.failed:,} of "
+                f"{failed.tested:,} ({failed.test.value}), the first on {failed.evidence[0]}"
+            )
+        return opened.session, self.network.needs_words or len(data.tampered) > 0
+
     def _encode(self, own: NDArray[Any], weight: int) -> NDArray[np.uint64]:
         """Encode, and agree with all ranks on whether everybody could."""
         problem: InputError | None = None
         words = np.zeros(0, np.uint64)
         try:
-            words = self.method.encoding.encode(own[None])[0][0] * np.uint64(weight % (1 << 64))
+            words = self._ghz.encoding.encode(own[None])[0][0] * np.uint64(weight % (1 << 64))
         except InputError as error:
             problem = error
         refused = torch.zeros(self.workers, dtype=torch.uint8)
@@ -119,7 +149,7 @@ def sign_majority(state: GhzHook, bucket: dist.GradBucket) -> torch.futures.Futu
     Raises:
         InputError: the state's encoding is not a vote.
     """
-    if not isinstance(state.method.encoding, SignVote):
+    if not isinstance(state.words, SignVote):
         raise InputError("sign_majority needs GhzHook(Ghz(encoding=SignVote(...)))")
     return _done(state, bucket, 1)
 

@@ -21,6 +21,8 @@ from qring.security.dp.encoding import DistributedGaussian
 from qring.security.masks.inventory import mask_path
 from qring.security.masks.method import Private
 from qring.security.secagg.method import SecAgg
+from qring.security.vga.method import Vga
+from qring.security.vga.verification import HashedVerification
 from qring.training import settings
 from qring.training.private import agreed_plan
 from qring.training.settings import TrainSettings
@@ -57,9 +59,12 @@ def hook_for(run: TrainSettings, coords: int, steps: int) -> Hook | None:
     if run.protocol is settings.Protocol.SECAGG:
         secagg = qring.torch.SecAggHook(SecAgg(encoding=_words(run, coords)))
         return Hook(secagg, qring.torch.secagg_mean)
-    if run.protocol is settings.Protocol.GHZ:
+    if run.protocol in (settings.Protocol.GHZ, settings.Protocol.VGA):
         noise = QubitNoise.of_visibility(run.visibility, dist.get_world_size())
-        method = Ghz(encoding=_words(run, coords))
+        ghz = Ghz(encoding=_words(run, coords))
+        method: Ghz | Vga = ghz
+        if run.protocol is settings.Protocol.VGA:
+            method = Vga(ghz=ghz, verification=HashedVerification(epsilon=run.epsilon))
         state = qring.torch.GhzHook(method, network=Network(qubit_noise=noise), seed=run.seed)
         return Hook(state, qring.torch.ghz_mean)
     if run.protocol is settings.Protocol.PRIVATE:

@@ -22,6 +22,7 @@ class Protocol(str, Enum):
     SUPERDENSE = "superdense"
     CLASSICAL = "classical"
     GHZ = "ghz"
+    VGA = "vga"
     SECAGG = "secagg"
     PRIVATE = "private"
 
@@ -46,12 +47,13 @@ class TrainSettings:
     """One training run. ``batch`` counts images a worker and step.
 
     ``noise`` is that of every shared pair, in ``superdense``. ``word_bits`` and ``clip`` belong to
-    ``ghz``, ``secagg`` and ``private``, where gradients are clipped to fixed-point words;
+    ``ghz``, ``vga``, ``secagg`` and ``private``, where gradients are clipped to fixed-point words;
     ``visibility`` to ``ghz`` and ``private``; to ``private`` also ``epsilon``, which bounds what
-    all of training tells beyond sums, and ``masks``, a folder of masks made ahead. With
-    ``dp_epsilon`` above 0 words are noisy, and everything that training tells is (``dp_epsilon``,
-    ``dp_delta``) private for each image, whose gradient is shortened to the L2 length
-    ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's metrics.
+    all of training tells beyond sums (in ``vga``, what each sum tells), and ``masks``, a folder
+    of masks made ahead. With ``dp_epsilon`` above 0 words are noisy, and everything that training
+    tells is (``dp_epsilon``, ``dp_delta``) private for each image, whose gradient is shortened to
+    the L2 length ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's
+    metrics.
     """
 
     protocol: Protocol = Protocol.SUPERDENSE
@@ -83,6 +85,11 @@ class TrainSettings:
         QubitNoise.of_visibility(self.visibility, 2)
         if not 0 < self.epsilon < 1:
             raise InputError(f"epsilon lies in (0, 1), not at {self.epsilon}")
+        if self.protocol is Protocol.VGA and self.visibility < 1:
+            raise InputError(
+                "vga checks all copies of a sum at once, which passes perfect copies only: leave "
+                "--visibility at 1, or choose private or ghz"
+            )
         if self.masks and self.dp_epsilon:
             raise InputError("--masks are counted in coordinates: leave them out with --dp-epsilon")
         if self.dp_epsilon:
@@ -154,10 +161,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "batch": "images a worker and step",
         "learning_rate": "of SGD with momentum 0.9",
         "noise": "superdense: error probability of a pair, or of its errors X,Y,Z",
-        "word_bits": "ghz, secagg, private: bits of a word, before the carry of the sum",
-        "clip": "ghz, secagg, private: gradients are clipped to [-CLIP, CLIP]",
+        "word_bits": "ghz, vga, secagg, private: bits of a word, before the carry of the sum",
+        "clip": "ghz, vga, secagg, private: gradients are clipped to [-CLIP, CLIP]",
         "visibility": "ghz, private: visibility of the shared copies, in (0, 1]",
-        "epsilon": "private: what all of training tells beyond sums, at most",
+        "epsilon": "what is told beyond sums at most; private: by all of training; vga: by a sum",
         "masks": "private: folder of masks; made before the first step if it holds none",
         "dp_epsilon": "add noise: all of training is (E, D) private for each image; 0 is none",
         "dp_delta": "with --dp-epsilon: D",
