@@ -26,6 +26,7 @@ from qring.conflict.matching import Groups, Matching, Pairs, RandomPairs
 from qring.conflict.signs import ArraySigns, RelativeSigns, ZeroRule
 from qring.conflict.tie_audit import TieAudit, tie_audit
 from qring.errors import InputError
+from qring.torch.layout import Layout, untied_tensors
 from qring.torch.probing import probe
 
 __all__ = [
@@ -41,55 +42,6 @@ __all__ = [
 ]
 
 _LLOYD_ROUNDS = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """Where each tensor of the untied model is among the flat coordinates: names and shapes."""
-
-    shapes: Mapping[str, tuple[int, ...]]
-
-    @classmethod
-    def of(cls, module: nn.Module) -> Layout:
-        """Read the names and shapes off a module, tied or not."""
-        return cls(shapes={name: tuple(value.shape) for name, value in _tensors(module)})
-
-    @property
-    def coords(self) -> int:
-        """Coordinates of the untied model."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
-
-    def coordinate(self, name: str, *index: int) -> int:
-        """The flat coordinate of one entry of a tensor.
-
-        Raises:
-            InputError: no such tensor, or an index out of range.
-        """
-        start = 0
-        for other, shape in self.shapes.items():
-            if other == name:
-                try:
-                    return start + int(np.ravel_multi_index(index, shape))
-                except ValueError:
-                    raise InputError(f"{name} has shape {shape}; it has no entry {index}") from None
-            start += math.prod(shape)
-        raise InputError(f"no parameter {name!r}; there are {', '.join(self.shapes)}")
-
-    def flatten(self, tensors: Mapping[str, Tensor]) -> NDArray[Any]:
-        """One flat array from tensors by name.
-
-        Raises:
-            InputError: a tensor is missing or of another shape.
-        """
-        parts = []
-        for name, shape in self.shapes.items():
-            if name not in tensors or tuple(tensors[name].shape) != shape:
-                found = tuple(tensors[name].shape) if name in tensors else "nothing"
-                raise InputError(f"{name} must come with shape {shape}, not {found}")
-            parts.append(tensors[name].detach().reshape(-1))
-        flat = torch.cat(parts)
-        flat = flat.float() if flat.dtype in (torch.bfloat16, torch.float16) else flat
-        return np.asarray(flat.cpu().numpy())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -240,7 +192,7 @@ def shared(module: nn.Module) -> Ties:
     """
     bases: dict[int, int] = {}
     next_base, parts = 0, []
-    for _, value in _tensors(module):
+    for _, value in untied_tensors(module):
         storage = value.untyped_storage()
         length = storage.nbytes() // value.element_size()
         if storage.data_ptr() not in bases:
@@ -310,7 +262,7 @@ def parametrised(module: nn.Module) -> Ties:
         for prefix, part in module.named_modules(remove_duplicate=False)
         for name, chain in getattr(part, "parametrizations", {}).items()
     }
-    for name, value in _tensors(module):
+    for name, value in untied_tensors(module):
         if name in weights:
             label, flip = probe(weights[name])
             labels.append(np.where(label < 0, -1, label + used))
@@ -352,26 +304,12 @@ def explicit(module: nn.Module, pairs: ArrayLike) -> Ties:
     return Ties(layout=layout, groups=Groups.of(labels), flipped=flipped)
 
 
-def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    """Tensors of the untied model by name: every name of a parameter, and parametrised weights."""
-    found = []
-    for prefix, part in module.named_modules(remove_duplicate=False):
-        start = f"{prefix}." if prefix else ""
-        if isinstance(part, parametrize.ParametrizationList):
-            continue
-        chains = getattr(part, "parametrizations", {})
-        own = [(name, value) for name, value in part.named_parameters(recurse=False)]
-        own += [(name, getattr(part, name)) for name in chains]
-        found += [(start + name, value.detach()) for name, value in own]
-    return found
-
-
 def _by_weight(
     module: nn.Module, label: Callable[[NDArray[Any], int], NDArray[np.int64]]
 ) -> NDArray[np.int64]:
     """Labels of every weight tensor, different from those of all others; −1 elsewhere."""
     parts, used = [], 0
-    for _, value in _tensors(module):
+    for _, value in untied_tensors(module):
         if value.ndim < 2 or not value.numel():
             parts.append(np.full(value.numel(), -1))
             continue
