@@ -1,6 +1,7 @@
 """Verified GHZ sums: what is let through, what is caught, and what a run says of itself."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_the_number_of_checks_does_not_grow_with_the_sum():
 @pytest.mark.parametrize("bad", [1, 2, 3, 4, 8])
 def test_cut_and_choose_accepts_as_its_closed_form_says(bad):
     """A bad copy is used in half of the runs, and no number of tests changes that."""
-    trials, m, n = 1500, 100, 4
+    trials, m, n = 800, 100, 4
     tampered = Tampered.of(np.arange(bad), bits=0b0010)
     law = cut_and_choose(bad, m, 8 / 15)
     rng, accepted, used, left = np.random.default_rng(bad), 0, 0, []
@@ -191,6 +192,50 @@ def test_hashed_checks_miss_a_bad_pattern_with_two_to_the_minus_s(checks, corrup
         one.hash_amplitudes(Pool(count=checks, workers=3), rng)[0].passed for _ in range(trials)
     )
     near(passed, trials, 2.0**-checks)
+
+
+class Coins:
+    """Stands in for a generator: these coins choose, and measurements show zero."""
+
+    def __init__(self, coins):
+        self._coins = np.array(coins, np.uint8)
+
+    def integers(self, _high, size, dtype):
+        fits = np.shape(np.empty(size)) == self._coins.shape and dtype is np.uint8
+        return self._coins if fits else np.zeros(size, dtype)
+
+    def random(self, size):
+        return np.ones(size)
+
+    def binomial(self, count, odds):
+        return round(count * odds)
+
+
+@pytest.mark.parametrize(("workers", "copies", "checks"), [(2, 3, 1), (3, 2, 1), (2, 2, 2)])
+def test_no_state_at_all_is_missed_more_often_than_stated(workers, copies, checks):
+    """All coins, and every Z outcome that the copies and the check copies could show.
+
+    What checks find is diagonal in these outcomes, so that the bound holds for every state of
+    copies, check copies and an eavesdropper together.
+    """
+    top, full = 1 << workers, (1 << workers) - 1
+    every = list(product((0, 1), repeat=copies * checks))
+    reached = 0
+    for shown in product(range(top), repeat=copies):
+        if all(bits in (0, full) for bits in shown):
+            continue
+        data = Pool(count=copies, workers=workers,
+                    tampered=Tampered.of(np.arange(copies), bits=np.array(shown)))  # fmt: skip
+        for own in product(range(0, top, 2), repeat=checks):
+            spoiled = Tampered.of(np.arange(checks), bits=np.array(own))
+            pool = Pool(count=checks, workers=workers, tampered=spoiled)
+            missed = sum(
+                data.hash_amplitudes(pool, Coins(np.reshape(coins, (checks, copies))))[0].passed
+                for coins in every
+            )
+            assert missed / len(every) <= 2.0**-checks
+            reached = max(reached, missed)
+    assert reached / len(every) == 2.0**-checks
 
 
 def test_one_bad_copy_in_a_thousand_is_caught_by_hashing_every_time():
