@@ -14,11 +14,13 @@ from qring import (
     Ghz,
     InputError,
     Plan,
+    Private,
     Promise,
     SecAgg,
     Stage,
     Superdense,
     Unit,
+    Vga,
 )
 from qring.security.dp.discrete_gaussian import discrete_gaussian
 from qring.theory import differential_privacy as theory
@@ -52,6 +54,8 @@ METHODS = {
     "superdense": lambda e: Superdense(encoding=e),
     "ghz": lambda e: Ghz(encoding=e),
     "secagg": lambda e: SecAgg(encoding=e),
+    "vga": lambda e: Vga(ghz=Ghz(encoding=e)),
+    "private": lambda e: Private(encoding=e),
 }
 
 
