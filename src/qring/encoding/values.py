@@ -252,9 +252,12 @@ class FixedPoint:
         for row, target in zip(gradients, words, strict=True):
             for start in range(0, len(row), _ENCODED_AT_ONCE):
                 block = slice(start, start + _ENCODED_AT_ONCE)
-                reals = np.clip(row[block].astype(np.float64), -self.limit, self.limit)
-                steps = np.rint(reals / self.step).astype(np.int64)
-                np.add(steps, largest, out=target[block].view(np.int64))
+                reals = row[block].astype(np.float64)
+                if self.out_of_range is OutOfRange.CLIP:
+                    np.clip(reals, -self.limit, self.limit, out=reals)
+                reals /= self.step
+                np.rint(reals, out=reals)
+                np.add(reals.astype(np.int64), largest, out=target[block].view(np.int64))
         return words, self.words.format(len(gradients))
 
     def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[np.float64]:
