@@ -56,14 +56,17 @@ def interval(k: int, trials: int, failure: float) -> tuple[float, float]:
     """Clopper–Pearson: holds the true p with probability at least 1 − ``failure``, always."""
     if trials == 0:
         return 0.0, 1.0
-    low = 0.0 if k == 0 else _crossing(lambda p: 1 - _tails(k - 1, trials, p), failure / 2)
-    high = 1.0 if k == trials else 1 - _crossing(lambda p: _tails(k, trials, 1 - p), failure / 2)
+    # Both ends as upper tails, summed themselves: one less a sum would cancel at small failures.
+    low = 0.0 if k == 0 else _crossing(lambda p: _at_least(k, trials, p), failure / 2)
+    high = 1.0
+    if k < trials:
+        high -= _crossing(lambda p: _at_least(trials - k, trials, p), failure / 2)
     return low, high
 
 
-def _tails(k: int, trials: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P(K ≤ k) for every p in a vector."""
-    return np.asarray(laws(trials, p)[:, : k + 1].sum(axis=1))
+def _at_least(k: int, trials: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(K ≥ k) for every p in a vector."""
+    return np.asarray(laws(trials, p)[:, k:].sum(axis=1))
 
 
 def _crossing(rising: Callable[[NDArray[np.float64]], NDArray[np.float64]], level: float) -> float:
