@@ -64,8 +64,8 @@ MUTANTS = {
     ),
     "Y errors of single copies count as Z": (
         "qring.network.faults",
-        "bit[draw >= x + y] = 0",
-        "bit[draw >= x] = 0",
+        "bit *= draw < x + y",
+        "bit *= draw < x",
         [REFEREE + "z_tests_and_hashed_checks_fail_as_often_as_in_stim[3]"],
     ),
     "a check copy's own errors do not show": (
