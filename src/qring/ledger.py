@@ -23,6 +23,8 @@ class Phase(str, Enum):
     SETUP = "setup"
     ONLINE = "online"
 
+    __hash__ = str.__hash__  # Enum's own is Python code, and links charge by the message
+
 
 class Carrier(str, Enum):
     """What is counted: a qubit sent, an ebit consumed, or a classical bit sent."""
@@ -30,6 +32,8 @@ class Carrier(str, Enum):
     QUBIT = "qubit"
     EBIT = "ebit"
     BIT = "bit"
+
+    __hash__ = str.__hash__
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,19 @@ class Faults(NamedTuple):
 
 
 class Link(Protocol):
-    """A directed link between two workers."""
+    """A directed link between two workers.
+
+    Who sends many messages may transmit each and charge for all of them at the end.
+    """
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
         """Send ``bits`` bits, packed eight a byte; what arrives is left in ``message``."""
+
+    def charge(self, bits: int) -> None:
+        """Write into the account what ``bits`` bits take."""
+
+    def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Do to ``bits`` bits what the link does to them, uncharged."""
 
 
 class ClassicalLink:
@@ -48,8 +57,15 @@ class ClassicalLink:
         self._src, self._dst, self._meter = src, dst, meter
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
-        """Charge one classical bit a bit; the message arrives as it was."""
+        """Charge for a message, which arrives as it was."""
+        self.charge(bits)
+
+    def charge(self, bits: int) -> None:
+        """One classical bit a bit."""
         self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.BIT, bits)
+
+    def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Change nothing."""
 
 
 class SuperdenseLink:
@@ -60,7 +76,7 @@ class SuperdenseLink:
     share them, and as many qubits and ebits online. Source: paper sections 3.1 and 3.2, remark 1.
     """
 
-    __slots__ = ("_dst", "_faults", "_meter", "_noise", "_rng", "_src")
+    __slots__ = ("_dst", "_errors", "_faults", "_meter", "_src")
 
     def __init__(
         self,
@@ -73,14 +89,24 @@ class SuperdenseLink:
         faults: list[Faults] | None = None,
     ) -> None:
         self._src, self._dst, self._meter = src, dst, meter
-        self._noise, self._rng, self._faults = noise, rng, faults
+        self._errors = None if rng is None else pauli.ErrorStream(noise, rng)
+        self._faults = faults
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
         """Charge ⌈bits/2⌉ pairs and XOR their errors onto the message."""
+        self.charge(bits)
+        self.transmit(message, bits)
+
+    def charge(self, bits: int) -> None:
+        """⌈bits/2⌉ pairs: shared beforehand, one half sent, both consumed."""
         pairs = pairs_for(bits)
         self._meter.charge(self._src, self._dst, Phase.SETUP, Carrier.QUBIT, pairs)
         self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.QUBIT, pairs)
         self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.EBIT, pairs)
+
+    def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
+        """XOR the errors of ⌈bits/2⌉ pairs onto the message."""
+        pairs = pairs_for(bits)
         sent = message.copy() if self._faults is not None else None
         self._transmit(message, pairs)
         if self._faults is not None and sent is not None:
@@ -89,5 +115,5 @@ class SuperdenseLink:
 
     def _transmit(self, message: NDArray[np.uint8], pairs: int) -> None:
         """Send the pairs; what is received is left in ``message``."""
-        if self._rng is not None:
-            pauli.disturb(message, pairs, self._noise, self._rng)
+        if self._errors is not None:
+            self._errors.disturb(message, pairs)

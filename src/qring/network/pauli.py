@@ -7,7 +7,7 @@ whatever generator the caller hands in.
 
 from __future__ import annotations
 
-import math
+import itertools
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,56 +17,109 @@ from numpy.typing import NDArray
 from qring.errors import InputError
 from qring.network.noise import BellDiagonal
 
-__all__ = ["disturb", "faults_between"]
+__all__ = ["ErrorStream", "disturb", "faults_between"]
 
 _LANES = (6, 4, 2, 0)  # places of a byte's four pairs, the first in the highest two bits
 _SHIFTS = np.array(_LANES, np.uint8)
-_LANE_ERRORS = np.array([label << lane for lane in _LANES for label in (1, 2, 3)], np.uint8)
+_SINGLES = np.array([label << lane for lane in _LANES for label in (1, 2, 3)], np.uint8)
+_SINGLES_AND_NONE = np.append(_SINGLES, np.uint8(0))
 _EVERY_PAIR = 0b01010101  # times a label: that label on all four pairs of a byte
 
 # Measured where the two paths cost the same; no figure here touches the law.
-_SCATTER_RATE = 0.09  # strikes a pair above which the table is faster, in a long message
-_SCATTER_BYTES = 1 << 15  # below this the fixed cost of a scattered block outweighs its gain
+_SCATTER_RATE = 0.36  # strikes a byte above which the table is faster, in a long message
+_SCATTER_BYTES = 1 << 12  # below this the fixed cost of a scattered block outweighs its gain
 
-# Blocks are so short that no array made in one reaches 128 KiB: from there on the C library asks
-# the kernel for fresh pages each time, which costs more than filling them.
-_STRIKES_A_TURN = 12_000
+_STRIKES_A_BLOCK = 48_000  # so few that what they strike stays in the cache
+_STRIKES_A_TURN = 200_000  # drawn at once: a draw runs code that is in no cache
+_BLOCKS_A_TURN = 64
+_PATTERN = np.tile(_SINGLES_AND_NONE, _BLOCKS_A_TURN)
+_LENGTHS = 8  # lengths of blocks whose strikes are drawn ahead
 _TABLE_BYTES = 1 << 15
 _BLOCK_BYTES = 1 << 24  # longest block, however rare the strikes
 _READ_BYTES = 1 << 22  # blocks up to here are struck often enough to be read in first
-_CACHED_BYTES = 1 << 20  # a message up to here has just been written, and is in the cache
-_FEW_COLLISIONS = 1.0  # strikes to expect on bytes already struck, below which all lanes go at once
+
+_Strikes = tuple[NDArray[np.uint32], NDArray[np.uint8]]
+"""Which bytes of a block are struck, and with which errors of their four pairs."""
 
 
 def disturb(
     frame: NDArray[np.uint8], pairs: int, noise: BellDiagonal, rng: np.random.Generator
 ) -> None:
-    """XOR one independently drawn error a pair onto ``frame``, in place.
+    """XOR one independently drawn error a pair onto ``frame``: an :class:`ErrorStream` of one.
 
-    ``frame`` holds four pairs a byte, the first in the highest two bits, shape ≥ (⌈pairs/4⌉,),
-    uint8, contiguous; bits beyond the last pair are left alone. The same generator state gives
-    the same errors.
+    The same generator state gives the same errors.
 
     Raises:
-        InputError: ``frame`` cannot be changed in place or is too short, or ``pairs`` < 0.
+        InputError: as :meth:`ErrorStream.disturb`.
     """
-    size = -(-pairs // 4)
-    _check(frame, pairs, size)
-    if size == 0 or noise.error_probability == 0:
-        return
-    view = frame[:size]
-    last = view[-1]
+    ErrorStream(noise, rng).disturb(frame, pairs)
 
-    common, rates = _strikes(noise)
-    # Without any rate one error is certain: XOR it, at any length.
-    if not any(rates) or (sum(rates) < _SCATTER_RATE and size >= _SCATTER_BYTES):
-        if common:
-            view ^= np.uint8(common * _EVERY_PAIR)
-        _scatter(view, rates, rng)
-    else:
-        _draw(view, _table(noise), rng)
-    if pairs % 4:
-        view[-1] ^= (view[-1] ^ last) & np.uint8(0xFF >> 2 * (pairs % 4))
+
+class ErrorStream:
+    """The errors of one kind of pair, from one generator, for frame after frame.
+
+    Frames of one length ask for much the same, so where errors are rare those of several frames
+    are drawn at once. No error is used twice.
+    """
+
+    __slots__ = ("_ahead", "_block", "_noise", "_rates", "_rng")
+
+    def __init__(self, noise: BellDiagonal, rng: np.random.Generator) -> None:
+        self._noise, self._rng = noise, rng
+        self._rates = _rates(noise)
+        self._block = _block_for(self._rates.total)
+        self._ahead: dict[int, list[_Strikes]] = {}
+
+    def disturb(self, frame: NDArray[np.uint8], pairs: int) -> None:
+        """XOR one independently drawn error a pair onto ``frame``, in place.
+
+        ``frame`` holds four pairs a byte, the first in the highest two bits, shape ≥ (⌈pairs/4⌉,),
+        uint8, contiguous; bits beyond the last pair are left alone.
+
+        Raises:
+            InputError: ``frame`` cannot be changed in place or is too short, or ``pairs`` < 0.
+        """
+        size = -(-pairs // 4)
+        _check(frame, pairs, size)
+        if size == 0 or self._noise.error_probability == 0:
+            return
+        view = frame[:size]
+        last = view[-1]
+        # Without any rate one error is certain: XOR it, at any length.
+        rate, common = self._rates.total, self._rates.common
+        if rate == 0 or (rate < _SCATTER_RATE and size >= _SCATTER_BYTES):
+            if common:
+                view ^= np.uint8(common * _EVERY_PAIR)
+            if rate:
+                self._scatter(view)
+        else:
+            _draw(view, _table(self._noise), self._rng)
+        if pairs % 4:
+            view[-1] ^= (view[-1] ^ last) & np.uint8(0xFF >> 2 * (pairs % 4))
+
+    def _scatter(self, frame: NDArray[np.uint8]) -> None:
+        """Strike whole bytes.
+
+        All are read before any is written, so that a second strike on a byte replaces the first
+        instead of joining it.
+        """
+        for start in range(0, len(frame), self._block):
+            part = frame[start : start + self._block]
+            if self._block <= _READ_BYTES:
+                part.max()  # one read in order costs less than a cache miss for most strikes
+            where, errors = self._strikes_on(len(part))
+            places = where.astype(np.intp)
+            part[places] = part.take(places) ^ errors
+
+    def _strikes_on(self, size: int) -> _Strikes:
+        drawn = self._ahead.get(size)
+        if not drawn:
+            again = drawn is not None
+            if not again and len(self._ahead) == _LENGTHS:
+                self._ahead.clear()  # errors that nobody has seen may be forgotten
+            most = _BLOCKS_A_TURN if again else 1
+            drawn = self._ahead[size] = _strike(size, self._rates, self._rng, most)
+        return drawn.pop()
 
 
 def faults_between(
@@ -102,82 +155,85 @@ def _law(noise: BellDiagonal) -> tuple[float, ...]:
 # Rare errors ---------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
-def _strikes(noise: BellDiagonal) -> tuple[int, tuple[float, ...]]:
-    """The commonest label, and Poisson rates at which labels 1, 2, 3 relative to it strike a pair.
+class _Rates(NamedTuple):
+    """How to strike bytes so that their errors follow a law, relative to the ``common`` label.
 
-    Strikes of a higher label hide those of a lower one, so label k shows with probability
-    law_k = (1 − e^−rate_k) · P(no higher strike). Solved from the lowest label up.
+    ``of`` are the Poisson rates of a strike on a byte with each of ``_SINGLES`` and, last, with an
+    error of more than one pair, which ``several`` chooses.
+    """
+
+    common: int
+    of: NDArray[np.float64]
+    several: _Table
+
+    @property
+    def total(self) -> float:
+        """Strikes a byte."""
+        return float(self.of.sum())
+
+
+@lru_cache(maxsize=64)
+def _rates(noise: BellDiagonal) -> _Rates:
+    """Rates for which a byte's last strike, in the order of ``of``, follows the law of its errors.
+
+    An error of probability w shows if it strikes and none later in the order does:
+    w = (1 − e^−rate) · P(no later strike). Solved from the first up.
     """
     law = _law(noise)
     common = law.index(max(law))
-    rates, below = [], law[common]
-    for label in (1, 2, 3):
-        weight = law[label ^ common]
-        rates.append(math.log1p(weight / below))
-        below += weight
-    return common, tuple(rates)
+    weights = _of_four(np.array([law[label ^ common] for label in range(4)]))
+    clean, singles = weights[0], weights[_SINGLES]
+    weights[_SINGLES_AND_NONE] = 0
+    several = float(weights.sum())
+    shares = np.append(singles, several)
+    before = clean + np.append(0, singles.cumsum())
+    return _Rates(common, np.log1p(shares / before), _table_of(weights / (several or 1)))
 
 
-def _scatter(frame: NDArray[np.uint8], rates: tuple[float, ...], rng: np.random.Generator) -> None:
-    """Strike the pairs of whole bytes with labels 1, 2, 3 at ``rates``.
+def _of_four(pair: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of a byte's 256 errors, given those of a pair's four."""
+    two = np.outer(pair, pair).ravel()
+    return np.outer(two, two).ravel()
+
+
+def _block_for(rate: float) -> int:
+    """How many bytes to strike at a time: a power of two, whose places are cheaper to draw."""
+    most = int(min(_STRIKES_A_BLOCK / rate + 1, _BLOCK_BYTES)) if rate else 1
+    return 1 << most.bit_length() - 1
+
+
+def _strike(size: int, rates: _Rates, rng: np.random.Generator, most: int) -> list[_Strikes]:
+    """Strikes on up to ``most`` blocks of ``size`` bytes, as many as one turn allows.
 
     The strikes of a Poisson process are independent and uniform once their number is known, so
-    they need neither sorting nor redrawing of repeats, and no error needs a draw for its label.
+    they need neither sorting nor redrawing of repeats, and few need a draw for their error.
     """
-    if not any(rates):
-        return
-    block = int(min(_STRIKES_A_TURN / sum(rates) + 1, _BLOCK_BYTES))
-    block = 1 << block.bit_length() - 1  # places in a power of two are cheaper to draw
-    for start in range(0, len(frame), block):
-        part = frame[start : start + block]
-        if (4 * sum(rates) * len(part)) ** 2 <= 2 * len(part) * _FEW_COLLISIONS:
-            _scatter_few(part, rates, rng)
-            continue
-        if block <= _READ_BYTES and len(frame) > _CACHED_BYTES:
-            part.max()  # one read in order costs less than a cache miss for most strikes
-        counts = rng.poisson(np.multiply(rates, len(part)), size=(len(_LANES), 3))
-        errors = _LANE_ERRORS.repeat(counts.ravel())
-        struck = _below(len(part), len(errors), rng)
-        # One lane a turn: within it a byte is a pair. All bytes are read before any is written,
-        # and written in the order of labels, so that a second strike on a pair replaces the first
-        # instead of joining it.
-        first = 0
-        for last in counts.sum(axis=1).cumsum().tolist():
-            where = struck[first:last]
-            part[where] = part.take(where) ^ errors[first:last]
-            first = last
+    blocks = int(min(max(_STRIKES_A_TURN / (rates.total * size), 1), most))
+    counts = rng.poisson(rates.of * size, size=(blocks, len(rates.of)))
+    ends = np.add.reduce(counts, axis=1).cumsum().tolist()
+    places = _below(size, ends[-1], rng)
+    errors = _PATTERN[: counts.size].repeat(counts.ravel())
+    unsaid = np.flatnonzero(errors == 0)
+    errors[unsaid] = _pick(rates.several, len(unsaid), rng)
+    cuts = itertools.pairwise([0, *ends])
+    return [(places[first:last], errors[first:last]) for first, last in cuts]
 
 
-def _below(bound: int, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def _below(bound: int, count: int, rng: np.random.Generator) -> NDArray[np.uint32]:
     """Independent uniform places 0..bound−1, bound ≤ 2^32."""
     if bound & bound - 1:
-        return rng.integers(bound, size=count, dtype=np.uint32).astype(np.intp)
-    # Nothing has to be drawn again, and whole words are the fastest bits of every generator.
-    halves = rng.integers(2**64, size=-(-count // 2), dtype=np.uint64).view(np.uint32)[:count]
-    return (halves & np.uint32(bound - 1)).astype(np.intp)
+        return (rng.random(count) * bound).astype(np.uint32)
+    halves = _words(-(-count // 2), rng).view(np.uint32)[:count]
+    halves &= np.uint32(bound - 1)
+    return halves
 
 
-def _scatter_few(
-    part: NDArray[np.uint8], rates: tuple[float, ...], rng: np.random.Generator
-) -> None:
-    """Strike all lanes at once; where strikes met on one byte, see to that byte by itself."""
-    counts = [int(rng.poisson(4 * rate * len(part))) for rate in rates]
-    pairs = rng.integers(4 * len(part), size=sum(counts))
-    labels = np.repeat(np.arange(1, 4, dtype=np.uint8), counts)
-    struck = pairs >> 2
-    before = part.take(struck)
-    after = before ^ labels << _SHIFTS[pairs & 3]
-    part[struck] = after
-    # Of strikes on one byte the last has been written. Another that left the same value behind
-    # hit the same pair with the same label; any other shows here.
-    for byte in set(struck[part.take(struck) != after].tolist()):
-        met = np.flatnonzero(struck == byte)
-        last = dict(zip((pairs[met] & 3).tolist(), labels[met].tolist(), strict=True))
-        value = int(before[met[0]])
-        for lane, label in last.items():
-            value ^= label << _LANES[lane]
-        part[byte] = value
+def _words(count: int, rng: np.random.Generator) -> NDArray[np.uint64]:
+    """Words of 64 fair bits: the fastest bits of every generator, raw where it makes such words."""
+    if isinstance(rng.bit_generator, np.random.MT19937):
+        return rng.integers(2**64, size=count, dtype=np.uint64)
+    words: NDArray[np.uint64] = rng.bit_generator.random_raw(count)
+    return words
 
 
 # Frequent errors -----------------------------------------------------------------------------
@@ -197,9 +253,11 @@ class _Table(NamedTuple):
 
 @lru_cache(maxsize=16)
 def _table(noise: BellDiagonal) -> _Table:
-    pair = np.array(_law(noise))
-    two = np.outer(pair, pair).ravel()
-    weights = np.outer(two, two).ravel() * 2**16
+    return _table_of(_of_four(np.array(_law(noise))))
+
+
+def _table_of(law: NDArray[np.float64]) -> _Table:
+    weights = law * 2**16
     owned = np.floor(weights).astype(np.intp)
     spare = 2**16 - int(owned.sum())
     errors = np.concatenate(
@@ -210,19 +268,17 @@ def _table(noise: BellDiagonal) -> _Table:
 
 def _draw(frame: NDArray[np.uint8], table: _Table, rng: np.random.Generator) -> None:
     """XOR errors drawn from ``table`` onto whole bytes."""
-    index = np.empty(min(len(frame), _TABLE_BYTES), np.intp)
-    errors = np.empty(len(index), np.uint8)
     for start in range(0, len(frame), _TABLE_BYTES):
         part = frame[start : start + _TABLE_BYTES]
-        size = len(part)
-        # Whole words are the fastest bits of every NumPy generator.
-        words = rng.integers(2**64, size=-(-size // 4), dtype=np.uint64)
-        draws = words.view(np.uint16)[:size]
-        index[:size] = draws
-        # No index is out of range; "clip" only spares the copy that "raise" makes of ``out``.
-        table.errors.take(index[:size], out=errors[:size], mode="clip")
-        refined = np.flatnonzero(draws < table.spare)
-        if len(refined):
-            second = rng.random(len(refined)) * table.lost[-1]
-            errors[refined] = np.searchsorted(table.lost, second, side="right")
-        part ^= errors[:size]
+        part ^= _pick(table, len(part), rng)
+
+
+def _pick(table: _Table, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Errors drawn from ``table``."""
+    draws = _words(-(-count // 4), rng).view(np.uint16)[:count]
+    errors = table.errors.take(draws)
+    refined = np.flatnonzero(draws < table.spare)
+    if len(refined):
+        second = rng.random(len(refined)) * table.lost[-1]
+        errors[refined] = np.searchsorted(table.lost, second, side="right")
+    return errors

@@ -95,13 +95,27 @@ def test_the_path_chosen_by_size_and_noise_follows_the_law(error):
     assert_follows(np.bincount(errors(noise, 1 << 21, seed=2), minlength=256), byte_law(noise))
 
 
-@pytest.mark.parametrize("name", ["two a byte", "mostly X"])
-def test_strikes_that_meet_on_a_byte_follow_the_law(name, monkeypatch):
-    noise = NOISES[name]
-    monkeypatch.setattr(pauli, "_SCATTER_RATE", PATHS["scatter"])
-    monkeypatch.setattr(pauli, "_FEW_COLLISIONS", 1e9)
-    drawn = np.concatenate([errors(noise, 1 << 15, seed=20 + turn) for turn in range(4)])
-    assert_follows(np.bincount(drawn, minlength=256), byte_law(noise))
+@pytest.mark.parametrize("name", ["rare", "two a byte"])
+@pytest.mark.parametrize("size", [1 << 12, 3001])
+@pytest.mark.usefixtures("path")
+def test_frames_of_one_stream_follow_the_law_and_share_no_error(name, size):
+    noise, law = NOISES[name], label_law(NOISES[name])
+    stream = pauli.ErrorStream(noise, np.random.default_rng(20))
+    frames = np.zeros((200, size), np.uint8)
+    for frame in frames:
+        stream.disturb(frame, 4 * size)
+    assert_follows(np.bincount(frames.ravel(), minlength=256), byte_law(noise))
+    for apart in (1, 3):
+        here, there = (labels(f.ravel()) for f in (frames[:-apart:2], frames[apart::2]))
+        joint = np.bincount(here.astype(int) * 4 + there, minlength=16)
+        assert_follows(joint, np.outer(law, law).ravel())
+
+
+def test_frames_of_ever_new_lengths_do_not_fill_the_memory():
+    stream = pauli.ErrorStream(NOISES["rare"], np.random.default_rng(21))
+    for size in range(1 << 15, (1 << 15) + 100):
+        stream.disturb(np.zeros(size, np.uint8), 4 * size)
+    assert len(stream._ahead) <= pauli._LENGTHS
 
 
 def test_short_messages_follow_the_law():

@@ -59,3 +59,9 @@ class _Nothing:
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
         """Send nothing."""
+
+    def charge(self, bits: int) -> None:
+        """Charge nothing."""
+
+    def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Send nothing."""

@@ -15,8 +15,6 @@ from qring.torch.transport.arena import Message
 
 __all__ = ["Carriers"]
 
-_UNTOUCHED = np.empty(0, np.uint8)
-
 
 class Carriers:
     """Links from one rank to all others, made when first used. Used by one thread."""
@@ -38,27 +36,25 @@ class Carriers:
         """Whether payloads are changed on their way."""
         return self._rng is not None and not exact
 
-    def carry(self, dst: int, parcel: Message, exact: bool) -> None:
-        """Charge a parcel's bits to the link to ``dst`` and let noise have its way with them.
+    def spoil(self, dst: int, parcel: Message) -> None:
+        """Let the noise of the link to ``dst`` have its way with a parcel."""
+        self._link(dst, False).transmit(parcel.array[: parcel.nbytes], 8 * parcel.nbytes)
+
+    def charge(self, dst: int, nbytes: int, exact: bool) -> None:
+        """Charge the bits of parcels that were sent to ``dst``.
 
         ``exact`` payloads are charged like others, but arrive as they were sent.
         """
-        touched = parcel.array[: parcel.nbytes] if self.spoils(exact) else _UNTOUCHED
-        self._link(dst, exact).carry(touched, 8 * parcel.nbytes)
-
-    def charge(self, dst: int, nbytes: int, exact: bool) -> None:
-        """Charge the bits of parcels that were sent to ``dst`` unspoilt."""
-        if nbytes:
-            self._link(dst, exact).carry(_UNTOUCHED, 8 * nbytes)
+        self._link(dst, exact).charge(8 * nbytes)
 
     def carry_values(self, dst: int, values: torch.Tensor, exact: bool) -> torch.Tensor:
         """Charge a flat tensor to the link to ``dst``; return what arrives."""
         link, bits = self._link(dst, exact), 8 * values.numel() * values.itemsize
+        link.charge(bits)
         if not self.spoils(exact):
-            link.carry(_UNTOUCHED, bits)
             return values
         arriving = values.clone()
-        link.carry(arriving.view(torch.uint8).numpy(), bits)
+        link.transmit(arriving.view(torch.uint8).numpy(), bits)
         return arriving
 
     def rounds(self, count: int) -> None:

@@ -7,7 +7,10 @@ k ↔ 1−k (mod n) make the two the same, and leave rank r holding the whole of
 
 from __future__ import annotations
 
-__all__ = ["chunk_of", "gloo_bounds", "position_of", "rank_of"]
+import functools
+import itertools
+
+__all__ = ["chunk_of", "gloo_bounds", "gloo_lengths", "position_of", "rank_of"]
 
 _SEGMENT_BYTES = 1 << 20
 
@@ -25,6 +28,13 @@ def rank_of(position: int, size: int) -> int:
 def chunk_of(scheduled: int, size: int) -> int:
     """The chunk that a schedule calls ``scheduled``."""
     return (1 - scheduled) % size
+
+
+@functools.lru_cache(maxsize=256)
+def gloo_lengths(elements: int, element_bytes: int, size: int) -> tuple[int, ...]:
+    """How many elements each of the chunks has into which Gloo cuts a vector."""
+    bounds = gloo_bounds(elements, element_bytes, size)
+    return tuple(b - a for a, b in itertools.pairwise(bounds))
 
 
 def gloo_bounds(elements: int, element_bytes: int, size: int) -> tuple[int, ...]:

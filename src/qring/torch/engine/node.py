@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
@@ -26,28 +26,26 @@ _SIGNATURE = struct.Struct(f"<IBBBxiQ{SIGNATURE_BYTES - 20}x")
 _EXACT = frozenset(dtype for dtype in DTYPES if not (dtype.is_floating_point or dtype.is_complex))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """What all ranks must agree on for a collective to make sense.
 
     ``nbytes`` is the payload by which sizes are compared; 0 where they may differ.
     """
 
     kind: str
+    timeout_s: float
     dtype: torch.dtype = torch.uint8
     nbytes: int = 0
     reduction: int = 0
     root: int = -1
-    timeout_s: float
     charged: bool = True
 
     def of_bytes(self, nbytes: int) -> Call:
         """The same call with another payload."""
-        return replace(self, nbytes=nbytes)
+        return self._replace(nbytes=nbytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cargo:
+class Cargo(NamedTuple):
     """The flat tensors of one rank, by chunk: what it brings and what it takes home.
 
     ``lengths`` are in elements, for all chunks that the rank sends or receives; one that it only
@@ -130,9 +128,8 @@ class Node:
             # have nothing else to do while one travels: they keep to windows.
             window = max(window, longest)
         windows = -(-longest // window) if longest else 1
-        brings, takes = _cut(cargo.brings, window), _cut(cargo.takes, window)
-        if cargo.takes is cargo.brings:
-            takes = brings
+        brings = _cut(cargo.brings, lengths, window)
+        takes = brings if cargo.takes is cargo.brings else _cut(cargo.takes, lengths, window)
         sent = dict.fromkeys(range(self.size), 0)
         held: dict[tuple[int, int], Message] = {}
         for number, step in plan.timetable(windows, self._mailbox.windows_under_way):
@@ -147,10 +144,9 @@ class Node:
                     message = self._compose(dst, dtype, length, values, lend)
                 else:
                     message = held.pop((number, chunk))
-                if lend:
-                    sent[dst] += message.nbytes
-                else:
-                    self.carriers.carry(dst, message, exact)
+                sent[dst] += message.nbytes
+                if not lend:
+                    self.carriers.spoil(dst, message)
                 self._mailbox.post(dst, message, signature)
             for src, chunk, add, keep, hold in step.arrivals:
                 length = min(window, lengths[chunk] - start)
@@ -175,7 +171,7 @@ class Node:
                     held[number, chunk] = message
                 else:
                     message.release()
-        if lend and call.charged:
+        if call.charged:
             for dst, nbytes in sent.items():
                 self.carriers.charge(dst, nbytes, exact)
 
@@ -237,10 +233,12 @@ class Node:
         self._mailbox.close()
 
 
-def _cut(tensors: Mapping[int, torch.Tensor], window: int) -> Mapping[int, Sequence[torch.Tensor]]:
+def _cut(
+    tensors: Mapping[int, torch.Tensor], lengths: Mapping[int, int], window: int
+) -> Mapping[int, Sequence[torch.Tensor]]:
     """Chunks in windows of so many elements, the last one shorter."""
     return {
-        chunk: (values,) if len(values) <= window else values.split(window)  # type: ignore[no-untyped-call]
+        chunk: (values,) if lengths[chunk] <= window else values.split(window)  # type: ignore[no-untyped-call]
         for chunk, values in tensors.items()
     }
 

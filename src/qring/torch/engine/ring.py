@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
 from qring.torch.engine import plans
-from qring.torch.engine.layout import gloo_bounds
+from qring.torch.engine.layout import gloo_lengths
 from qring.torch.engine.node import Call, Cargo, Node
 from qring.torch.engine.reduction import Reduction
 
@@ -22,7 +20,7 @@ __all__ = [
 def all_reduce(node: Node, flat: torch.Tensor, reduction: Reduction, call: Call) -> None:
     """Replace ``flat``, shape (elements,), by the reduction over all ranks."""
     if node.size > 1:
-        cargo = replace(_cut(flat, node.size), in_place=True)
+        cargo = _cut(flat, node.size, in_place=True)
         node.run(call, plans.all_reduce(node.rank, node.size), cargo, reduction.fold)
     _divide(flat, reduction, node.size)
 
@@ -79,7 +77,7 @@ def gather_bytes(node: Node, mine: bytes, timeout_s: float) -> list[bytes]:
     call = Call(kind="gather_ledger", timeout_s=timeout_s, charged=False)
     lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(node.size)]
     here = torch.tensor([len(mine)])
-    all_gather(node, here, lengths, replace(call, dtype=torch.int64))
+    all_gather(node, here, lengths, call._replace(dtype=torch.int64))
     widest = max(int(length) for length in lengths) + 1
     padded = torch.frombuffer(bytearray(mine.ljust(widest, b"\0")), dtype=torch.uint8)
     outs = [torch.empty(widest, dtype=torch.uint8) for _ in range(node.size)]
@@ -87,11 +85,10 @@ def gather_bytes(node: Node, mine: bytes, timeout_s: float) -> list[bytes]:
     return [out[: int(length)].numpy().tobytes() for out, length in zip(outs, lengths, strict=True)]
 
 
-def _cut(flat: torch.Tensor, size: int) -> Cargo:
-    bounds = gloo_bounds(flat.numel(), flat.itemsize, size)
-    chunks = {c: flat[a:b] for c, (a, b) in enumerate(itertools.pairwise(bounds))}
-    lengths = {c: len(values) for c, values in chunks.items()}
-    return Cargo(lengths=lengths, brings=chunks, takes=chunks)
+def _cut(flat: torch.Tensor, size: int, *, in_place: bool = False) -> Cargo:
+    lengths = gloo_lengths(flat.numel(), flat.itemsize, size)
+    chunks = dict(enumerate(flat.split_with_sizes(lengths)))
+    return Cargo(lengths=dict(enumerate(lengths)), brings=chunks, takes=chunks, in_place=in_place)
 
 
 def _divide(flat: torch.Tensor, reduction: Reduction, size: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from qring.errors import InputError
@@ -26,7 +24,7 @@ def all_reduce_sparse(node: Node, tensor: torch.Tensor, reduction: Reduction, ca
     indices, values = mine.indices().contiguous(), mine.values().contiguous()
     counts = [torch.zeros(1, dtype=torch.int64) for _ in range(node.size)]
     here = torch.tensor([indices.shape[1]])
-    ring.all_gather(node, here, counts, replace(call, dtype=torch.int64, nbytes=8, reduction=0))
+    ring.all_gather(node, here, counts, call._replace(dtype=torch.int64, nbytes=8, reduction=0))
     most = max(int(count) for count in counts)
     all_indices = _gather_columns(node, indices.t().contiguous(), most, call)
     all_values = _gather_columns(node, values, most, call)
@@ -49,6 +47,6 @@ def _gather_columns(node: Node, rows: torch.Tensor, most: int, call: Call) -> li
     outs = [torch.empty_like(padded) for _ in range(node.size)]
     flat = padded.view(-1)
     nbytes = flat.numel() * flat.itemsize
-    step = replace(call, dtype=flat.dtype, nbytes=nbytes, reduction=0)
+    step = call._replace(dtype=flat.dtype, nbytes=nbytes, reduction=0)
     ring.all_gather(node, flat, [out.view(-1) for out in outs], step)
     return outs

@@ -24,6 +24,8 @@ __all__ = [
     "same_sizes",
 ]
 
+_KNOWN = frozenset(DTYPES)
+
 
 def one(tensors: Any) -> torch.Tensor:
     """The tensor of a list of one, or of no list."""
@@ -70,11 +72,13 @@ def check_dense(name: str, tensors: Sequence[torch.Tensor]) -> None:
     if not tensors:
         raise InputError(f"{name} got no tensor")
     first = tensors[0]
+    if first.dtype not in _KNOWN:
+        raise InputError(f"{name} cannot carry {first.dtype}")
     for tensor in tensors:
         if tensor.layout is not torch.strided:
             raise InputError(f"{name} takes dense tensors, not {tensor.layout}")
-        if tensor.dtype not in DTYPES:
-            raise InputError(f"{name} cannot carry {tensor.dtype}")
+        if tensor is first:
+            continue
         if tensor.dtype is not first.dtype or tensor.device != first.device:
             raise InputError(
                 f"{name} got {first.dtype} on {first.device} and {tensor.dtype} on "

@@ -18,24 +18,19 @@ class Staged:
 
     __slots__ = ("_original", "_ready", "_shared", "flat")
 
+    _ready: torch.cuda.Event | None
+
     def __init__(self, original: torch.Tensor) -> None:
         # .data shares no version counter: autograd must not count what a collective writes.
-        self._original = (
-            torch.view_as_real(original.data) if original.is_complex() else (original.data)
-        )
-        self._ready: torch.cuda.Event | None = None
-        if original.device.type == "cuda":
-            self._ready = torch.cuda.current_stream(original.device).record_event()
-        self._shared = self._original.device.type == "cpu" and self._original.is_contiguous()
-        self.flat = (
-            self._original.view(-1)
-            if self._shared
-            else torch.empty(
-                self._original.numel(),
-                dtype=self._original.dtype,
-                pin_memory=self._original.device.type == "cuda",
-            )
-        )
+        data = torch.view_as_real(original.data) if original.is_complex() else original.data
+        self._original, self._ready = data, None
+        self._shared = data.is_cpu and data.is_contiguous()
+        if self._shared:
+            self.flat = data.view(-1)
+            return
+        self.flat = torch.empty(data.numel(), dtype=data.dtype, pin_memory=data.is_cuda)
+        if data.is_cuda:
+            self._ready = torch.cuda.current_stream(data.device).record_event()
 
     def fetch(self) -> torch.Tensor:
         """The flat tensor, with the user's values in it."""

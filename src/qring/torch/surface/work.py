@@ -30,8 +30,9 @@ class RingWork(Work):
     def __init__(self, name: str, result: Sequence[Any]) -> None:
         super().__init__()
         self._name, self._result = name, result
-        self._done = threading.Event()
+        self._ended = False
         self._lock = threading.Lock()
+        self._event: threading.Event | None = None  # made for the first who has to wait
         self._error: BaseException | None = None
         self._trigger: Future[Any] | None = None
         self._future: Future[Any] | None = None
@@ -43,9 +44,12 @@ class RingWork(Work):
 
         A ``timeout`` above zero limits the wait, not the collective.
         """
-        limit_s = timeout.total_seconds() if timeout > _UNSET else None
-        if not self._done.wait(limit_s):
-            raise PeerError(f"{self._name} is not done after {limit_s:.3g} s")
+        if not self._ended:
+            with self._lock:
+                event = self._event = self._event or threading.Event()
+            limit_s = timeout.total_seconds() if timeout > _UNSET else None
+            if not self._ended and not event.wait(limit_s):
+                raise PeerError(f"{self._name} is not done after {limit_s:.3g} s")
         if self._error is not None:
             raise self._error
         return True
@@ -56,11 +60,11 @@ class RingWork(Work):
 
     def is_completed(self) -> bool:
         """Whether it has ended, well or badly."""
-        return self._done.is_set()
+        return self._ended
 
     def is_success(self) -> bool:
         """Whether it has ended well."""
-        return self._done.is_set() and self._error is None
+        return self._ended and self._error is None
 
     def exception(self) -> BaseException | None:
         """What went wrong, if anything did."""
@@ -82,7 +86,7 @@ class RingWork(Work):
                 self._trigger = Future()
                 # set_exception() would hand C++ a value; only a callback that raises is an error.
                 self._future = self._trigger.then(self._check)
-                if self._done.is_set():
+                if self._ended:
                     self._trigger.set_result(None)
             return self._future
 
@@ -95,7 +99,7 @@ class RingWork(Work):
     def then_call(self, callback: Callable[[], None]) -> None:
         """Call back at the end, at once if that is past."""
         with self._lock:
-            if not self._done.is_set():
+            if not self._ended:
                 self._callbacks.append(callback)
                 return
         callback()
@@ -125,8 +129,10 @@ class RingWork(Work):
         """Mark the end and run callbacks. Called once, by whoever does the work."""
         self._error = error
         with self._lock:
-            self._done.set()
-            trigger, callbacks = self._trigger, self._callbacks
+            self._ended = True
+            event, trigger, callbacks = self._event, self._trigger, self._callbacks
+        if event is not None:
+            event.set()
         for callback in callbacks:
             callback()
         if trigger is not None:
@@ -168,7 +174,7 @@ class Worker:
         ``waits`` says that the caller has nothing better to do than to wait.
         """
         work = RingWork(name, result)
-        inside = threading.current_thread() is self._thread
+        inside = threading.get_ident() == self._thread.ident
         if inside or (waits and not self._queued.value and self._turn.acquire(blocking=False)):
             try:
                 if inside or not self._queued.value:
