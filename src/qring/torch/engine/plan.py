@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from qring.schedule.hops import Action, Round, share_of
+from qring.schedule.hops import Action, Hop, Round, share_of
 
 __all__ = ["Arrival", "Departure", "Plan", "Step", "make_plan"]
 
@@ -29,13 +29,16 @@ class Departure(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """Take ``chunk`` from rank ``src``; ``add`` our own to it; ``keep`` a copy; ``hold`` it."""
+    """Take ``chunk`` from rank ``src``; ``add`` our own to it; ``keep`` a copy.
+
+    ``onward`` is the rank to hand it on to, in a later step, if there is one.
+    """
 
     src: int
     chunk: int
     add: bool
     keep: bool
-    hold: bool
+    onward: int | None
 
 
 class Step(NamedTuple):
@@ -79,11 +82,10 @@ def make_plan(
     schedule's positions and chunks, ``wanted`` tells which chunks the rank is to end up with.
     """
     shares = tuple(share_of(position, rounds))
-    events: dict[int, list[str]] = {}
+    events: dict[int, list[Hop]] = {}
     for hops in shares:
         for hop in (*_out(hops, position), *_in(hops, position)):
-            what = "send" if hop.src == position else hop.action.value
-            events.setdefault(hop.chunk, []).append(what)
+            events.setdefault(hop.chunk, []).append(hop)
     held: set[int] = set()
     received: set[int] = set()
     done = dict.fromkeys(events, 0)
@@ -99,12 +101,14 @@ def make_plan(
         for hop in _in(hops, position):
             done[hop.chunk] += 1
             chunk, later = chunk_at(hop.chunk), events[hop.chunk][done[hop.chunk] :]
-            hold = bool(later) and later[0] == "send"
-            if hold:
+            onward = None
+            if later and later[0].src == position:
+                onward = rank_at(later[0].dst)
                 held.add(hop.chunk)
             received.add(hop.chunk)
-            keep = wanted(chunk) and Action.KEEP.value not in later
-            arrivals.append(Arrival(rank_at(hop.src), chunk, hop.action is Action.ADD, keep, hold))
+            kept_later = any(h.dst == position and h.action is Action.KEEP for h in later)
+            keep, add = wanted(chunk) and not kept_later, hop.action is Action.ADD
+            arrivals.append(Arrival(rank_at(hop.src), chunk, add, keep, onward))
         steps.append(Step(tuple(departures), tuple(arrivals)))
     return Plan(tuple(steps), len(shares))
 
