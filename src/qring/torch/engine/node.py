@@ -123,26 +123,20 @@ class Node:
         at_home = cargo.in_place and lend and apart
         longest = max(lengths.values(), default=0)
         window = SLOT_BYTES // dtype.itemsize
-        relays = at_home and self.size > 2
-        if relays:
-            # What stays at home needs no slot: a message may be as long as its chunk, and is
-            # posted on while it arrives. Two ranks do as well with windows: measured.
+        if at_home and self.size > 2:
+            # What stays at home needs no slot, so a message may be as long as its chunk. Two ranks
+            # have nothing else to do while one travels: they keep to windows.
             window = max(window, longest)
         windows = -(-longest // window) if longest else 1
         brings = _cut(cargo.brings, lengths, window)
         takes = brings if cargo.takes is cargo.brings else _cut(cargo.takes, lengths, window)
         sent = dict.fromkeys(range(self.size), 0)
         held: dict[tuple[int, int], Message] = {}
-        relayed: set[int] = set()
         for number, step in plan.timetable(windows, self._mailbox.windows_under_way):
             start = number * window
             for dst, chunk, compose, received in step.departures:
                 length = min(window, lengths[chunk] - start)
                 if length < 0 or (length == 0 and start):
-                    continue
-                if not compose and chunk in relayed:
-                    relayed.remove(chunk)
-                    sent[dst] += length * dtype.itemsize
                     continue
                 if compose:
                     side = takes if received else brings
@@ -154,7 +148,7 @@ class Node:
                 if not lend:
                     self.carriers.spoil(dst, message)
                 self._mailbox.post(dst, message, signature)
-            for src, chunk, add, keep, onward in step.arrivals:
+            for src, chunk, add, keep, hold in step.arrivals:
                 length = min(window, lengths[chunk] - start)
                 if length < 0 or (length == 0 and start):
                     continue
@@ -164,19 +158,16 @@ class Node:
                 if at_home and mine is not None:  # wires copy: what is summed stays with us
                     to, into, home = mine, fold, None
                 else:
-                    to = home if lend and not add and (onward is None or apart) else None
+                    to = home if lend and not add and (not hold or apart) else None
                     into = None
-                relay = onward if relays and to is not None else None
-                message = self._take(src, signature, length * dtype.itemsize, to, into, relay)
+                message = self._take(src, signature, length * dtype.itemsize, to, into)
                 if into is None and (mine is not None or home is not None):
                     values = message.view(dtype)
                     if fold is not None and mine is not None:
                         fold(values, mine, out=values)
                     if home is not None and values is not home:
                         home.copy_(values)
-                if relay is not None:
-                    relayed.add(chunk)
-                elif onward is not None:
+                if hold:
                     held[number, chunk] = message
                 else:
                     message.release()
@@ -201,10 +192,8 @@ class Node:
         nbytes: int,
         home: torch.Tensor | None,
         fold: Fold | None,
-        relay: int | None,
     ) -> Message:
-        onward = None if relay is None else (relay, signature)
-        message, found = self._mailbox.take(src, home, fold, onward)
+        message, found = self._mailbox.take(src, home, fold)
         if found != signature:
             self._disagree(src, found, signature)
         if message.nbytes != nbytes:

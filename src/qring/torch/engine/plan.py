@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from qring.schedule.hops import Action, Hop, Round, share_of
+from qring.schedule.hops import Action, Round, share_of
 
 __all__ = ["Arrival", "Departure", "Plan", "Step", "make_plan"]
 
@@ -29,16 +29,13 @@ class Departure(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """Take ``chunk`` from rank ``src``; ``add`` our own to it; ``keep`` a copy.
-
-    ``onward`` is the rank to hand it on to, in a later step, if there is one.
-    """
+    """Take ``chunk`` from rank ``src``; ``add`` our own to it; ``keep`` a copy; ``hold`` it."""
 
     src: int
     chunk: int
     add: bool
     keep: bool
-    onward: int | None
+    hold: bool
 
 
 class Step(NamedTuple):
@@ -82,10 +79,11 @@ def make_plan(
     schedule's positions and chunks, ``wanted`` tells which chunks the rank is to end up with.
     """
     shares = tuple(share_of(position, rounds))
-    events: dict[int, list[Hop]] = {}
+    events: dict[int, list[str]] = {}
     for hops in shares:
         for hop in (*_out(hops, position), *_in(hops, position)):
-            events.setdefault(hop.chunk, []).append(hop)
+            what = "send" if hop.src == position else hop.action.value
+            events.setdefault(hop.chunk, []).append(what)
     held: set[int] = set()
     received: set[int] = set()
     done = dict.fromkeys(events, 0)
@@ -101,14 +99,12 @@ def make_plan(
         for hop in _in(hops, position):
             done[hop.chunk] += 1
             chunk, later = chunk_at(hop.chunk), events[hop.chunk][done[hop.chunk] :]
-            onward = None
-            if later and later[0].src == position:
-                onward = rank_at(later[0].dst)
+            hold = bool(later) and later[0] == "send"
+            if hold:
                 held.add(hop.chunk)
             received.add(hop.chunk)
-            kept_later = any(h.dst == position and h.action is Action.KEEP for h in later)
-            keep, add = wanted(chunk) and not kept_later, hop.action is Action.ADD
-            arrivals.append(Arrival(rank_at(hop.src), chunk, add, keep, onward))
+            keep = wanted(chunk) and Action.KEEP.value not in later
+            arrivals.append(Arrival(rank_at(hop.src), chunk, hop.action is Action.ADD, keep, hold))
         steps.append(Step(tuple(departures), tuple(arrivals)))
     return Plan(tuple(steps), len(shares))
 

@@ -86,20 +86,14 @@ class Mailbox:
         self._wires[rank].post(parcel, signature)
 
     def take(
-        self,
-        rank: int,
-        home: torch.Tensor | None,
-        fold: Fold | None,
-        onward: tuple[int, bytes] | None = None,
+        self, rank: int, home: torch.Tensor | None, fold: Fold | None
     ) -> tuple[Message, bytes]:
         """Wait for the next message from another rank, and the signature it came with.
 
         If it fits into ``home``, it may be put there, or folded into what is there, and come back
-        as a loan. With ``onward``, a rank and a signature, a message that came by a wire that
-        copies, fits and bears that signature is posted on to that rank while it arrives.
+        as a loan.
         """
-        relay = None if onward is None else (self._wires[onward[0]], onward[1])
-        return self._wires[rank].take(home, fold, relay)
+        return self._wires[rank].take(home, fold)
 
     def flush(self) -> None:
         """Wait until what was posted will arrive even if this process ends."""

@@ -34,11 +34,16 @@ class _Card:
     pid: int
     descriptor: int | None
     token: str
-    machine: str
+    kernel: str
+    network: str
     host: str
     port: int
     mail_port: int
     settings: str
+
+    def shares_host(self, other: _Card) -> bool:
+        """Whether the two are on one host, as far as anybody outside can tell."""
+        return (self.kernel, self.network) == (other.kernel, other.network)
 
 
 def meet(
@@ -64,7 +69,8 @@ def meet(
             pid=os.getpid(),
             descriptor=descriptor if options.transport != "tcp" else None,
             token=token.hex(),
-            machine=_machine(),
+            kernel=_kernel(),
+            network=_network(),
             host=listener.getsockname()[0],
             port=listener.getsockname()[1],
             mail_port=letterbox.getsockname()[1],
@@ -89,7 +95,10 @@ def meet(
             wires[peer] = MemoryWire(peer, arena, arenas, watch, mailbox.pump.send_meanwhile)
         strangers = [peer for peer in range(size) if peer != rank and peer not in by_memory]
         for peer, connection in _dial(listener, cards, rank, strangers, watch).items():
-            wires[peer] = SocketWire(peer, connection, mailbox.compose, watch, mailbox.pump)
+            near = cards[peer].kernel == card.kernel
+            wires[peer] = SocketWire(
+                peer, connection, mailbox.compose, watch, mailbox.pump, near=near
+            )
         apart = not any(_by_memory(r, cards, reach) for r in range(size))
         mailbox.connect(wires, apart=apart)
         notices.finish()
@@ -163,7 +172,7 @@ def _map(cards: Sequence[_Card], mine: Arena) -> dict[int, Arena]:
     arenas = {mine.owner: mine}
     own = cards[mine.owner]
     for rank, card in enumerate(cards):
-        if rank == mine.owner or card.machine != own.machine:
+        if rank == mine.owner or not card.shares_host(own):
             continue
         if own.descriptor is None or card.descriptor is None:
             continue
@@ -180,7 +189,7 @@ def _by_memory(rank: int, cards: Sequence[_Card], reach: Sequence[Sequence[int]]
     Parcels stay in the arena they were composed in while they pass from rank to rank, so a
     part of a host will not do.
     """
-    here = {r for r, card in enumerate(cards) if card.machine == cards[rank].machine}
+    here = {r for r, card in enumerate(cards) if card.shares_host(cards[rank])}
     return here - {rank} if all(here <= set(reach[r]) for r in here) else set()
 
 
@@ -214,13 +223,18 @@ def _own_address() -> str:
     return "127.0.0.1"
 
 
-def _machine() -> str:
-    """A name that two ranks share when they see the same kernel and the same network."""
-    parts = [socket.gethostname()]
+def _kernel() -> str:
+    """A name that two ranks share when one kernel runs both."""
     with contextlib.suppress(OSError):
-        parts = [Path("/proc/sys/kernel/random/boot_id").read_text().strip()]
-        parts.append(str(Path("/proc/self/ns/net").stat().st_ino))
-    return " ".join(parts)
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return socket.gethostname()
+
+
+def _network() -> str:
+    """A name that two ranks of one kernel share when they see the same network."""
+    with contextlib.suppress(OSError):
+        return str(Path("/proc/self/ns/net").stat().st_ino)
+    return ""
 
 
 def _dial(

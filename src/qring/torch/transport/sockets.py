@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 
 from qring.errors import PeerError
-from qring.torch.transport.arena import SLOT_BYTES, Loan, Message, Parcel
+from qring.torch.transport.arena import Loan, Message, Parcel
 from qring.torch.transport.watch import SLICE_S, Watch
-from qring.torch.transport.wires import SIGNATURE_BYTES, Fold, Relay, Wire
+from qring.torch.transport.wires import SIGNATURE_BYTES, Fold
 
 __all__ = ["Pump", "SocketWire"]
 
@@ -21,7 +21,9 @@ _HEAD = struct.Struct(f"<{SIGNATURE_BYTES}sQ")
 _GAVE_UP = 2**64 - 1
 _FAREWELL_S = 1.0
 _MEANWHILE_S = 1e-3
-_PIECE_BYTES = SLOT_BYTES
+_PIECE_BYTES = 1 << 19
+_SENDING_BYTES = 1 << 19
+"""What may be under way between processes that share a memory: more would leave the cache."""
 
 
 class Pump:
@@ -59,7 +61,7 @@ class SocketWire:
     """A wire through one TCP connection."""
 
     __slots__ = ("_compose", "_gone", "_head", "_pump", "_queue", "_rank", "_socket",
-                 "_wakes_at", "_watch", "fileno")  # fmt: skip
+                 "_watch", "fileno")  # fmt: skip
 
     def __init__(
         self,
@@ -68,15 +70,22 @@ class SocketWire:
         compose: Callable[[int], Parcel],
         watch: Watch,
         pump: Pump,
+        *,
+        near: bool,
     ) -> None:
+        """Lay the wire. ``near`` says that the other end is a process of this machine.
+
+        Between machines the system finds out by itself how much to have under way.
+        """
         self._rank, self._socket, self._compose, self._watch = rank, connection, compose, watch
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if near:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENDING_BYTES)
         self.fileno = connection.fileno()
         self._head = memoryview(bytearray(_HEAD.size))
         self._queue: deque[tuple[memoryview, Message | None]] = deque()
         self._gone = False
-        self._wakes_at = 1
         self._pump = pump
         pump.wires.append(self)
 
@@ -92,20 +101,9 @@ class SocketWire:
 
     def post(self, parcel: Message, signature: bytes) -> None:
         """Send as much of a parcel as the system takes at once; the rest goes while we wait."""
-        self._enqueue(memoryview(_HEAD.pack(signature, parcel.nbytes)), None)
-        self._enqueue(parcel.array.data[: parcel.nbytes], parcel)
-
-    def announce(self, signature: bytes, nbytes: int) -> None:
-        """Post the head of a message whose bytes follow piece by piece."""
-        self._enqueue(memoryview(_HEAD.pack(signature, nbytes)), None)
-
-    def feed(self, piece: memoryview) -> None:
-        """Post the next piece of what was announced."""
-        self._enqueue(piece, None)
-
-    def _enqueue(self, view: memoryview, parcel: Message | None) -> None:
         idle = not self._queue
-        self._queue.append((view, parcel))
+        self._queue.append((memoryview(_HEAD.pack(signature, parcel.nbytes)), None))
+        self._queue.append((parcel.array.data[: parcel.nbytes], parcel))
         if idle:
             self.push()
 
@@ -128,12 +126,10 @@ class SocketWire:
             if parcel is not None:
                 parcel.release()
 
-    def take(
-        self, home: torch.Tensor | None, fold: Fold | None, relay: Relay | None
-    ) -> tuple[Message, bytes]:
+    def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
         """Read the next message into ``home``, or else into a slot of our own.
 
-        It is folded into ``home`` and relayed piece by piece, each while it is in the cache.
+        With ``fold`` it is folded into ``home`` piece by piece, each while it is in the cache.
         """
         self._fill(self._head)
         signature, nbytes = _HEAD.unpack(self._head)
@@ -142,37 +138,25 @@ class SocketWire:
             self._fill(memoryview(text))
             found_by = self._watch.names[self._rank]
             raise PeerError(f"{text.decode(errors='replace')} (as rank {found_by} found)")
-        if home is None or home.numel() * home.itemsize != nbytes:
-            parcel = self._compose(nbytes)
-            self._fill(parcel.array.data[:nbytes])
-            return parcel, signature
-        loan = Loan(home)
-        onward = relay[0] if relay is not None and relay[1] == signature else None
-        if onward is not None:
-            onward.announce(signature, nbytes)
-        if fold is None and onward is None:
-            self._fill(loan.array.data)
+        parcel: Message
+        if home is not None and home.numel() * home.itemsize == nbytes:
+            if fold is not None:
+                self._fold(home, fold)
+                return Loan(home), signature
+            parcel = Loan(home)
         else:
-            self._pass(loan, fold, onward)
-        return loan, signature
+            parcel = self._compose(nbytes)
+        self._fill(parcel.array.data[:nbytes])
+        return parcel, signature
 
-    def _pass(self, loan: Loan, fold: Fold | None, onward: Wire | None) -> None:
-        """Read a message piece by piece, fold it into ``loan`` and feed it ``onward``."""
-        slot = None if fold is None else self._compose(_PIECE_BYTES)
-        home, view = loan.tensor, loan.array.data
-        length = _PIECE_BYTES // home.itemsize
-        for start in range(0, len(home), length):
-            mine = home[start : start + length]
-            piece = view[start * home.itemsize : start * home.itemsize + mine.nbytes]
-            if fold is None or slot is None:
-                self._fill(piece)
-            else:
-                self._fill(slot.array.data[: len(piece)])
-                fold(slot.view(home.dtype)[: len(mine)], mine, out=mine)
-            if onward is not None:
-                onward.feed(piece)
-        if slot is not None:
-            slot.release()
+    def _fold(self, home: torch.Tensor, fold: Fold) -> None:
+        piece = self._compose(_PIECE_BYTES)
+        values = piece.view(home.dtype)
+        for start in range(0, len(home), len(values)):
+            mine = home[start : start + len(values)]
+            self._fill(piece.array.data[: mine.nbytes])
+            fold(values[: len(mine)], mine, out=mine)
+        piece.release()
 
     def flush(self) -> None:
         """Wait until the system has taken what was posted; it delivers even if we end."""
@@ -215,22 +199,12 @@ class SocketWire:
                 parcel.release()
         self._queue.clear()
 
-    def _wake_at(self, nbytes: int) -> None:
-        """Sleep on until so much has come: to wake for every packet costs more than to read it.
-
-        The system wakes us earlier if it has no room for as much.
-        """
-        if nbytes != self._wakes_at:
-            self._wakes_at = nbytes
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, nbytes)
-
     def _fill(self, view: memoryview) -> None:
         got = 0
         while got < len(view):
             try:
                 count = self._socket.recv_into(view[got:])
             except BlockingIOError:
-                self._wake_at(min(len(view) - got, _PIECE_BYTES))
                 if not self._pump.wait(self, SLICE_S):
                     self._watch.look(self._rank)
                 continue

@@ -19,9 +19,6 @@ SIGNATURE_BYTES = 40
 
 Fold = Callable[..., object]
 """``fold(a, b, out=c)`` puts a reduction of two tensors, shape (elements,), into a third."""
-Relay = tuple["Wire", bytes]
-"""Where to post a message on to while it arrives, and the signature it must bear."""
-
 _ENTRY = struct.Struct(f"<{SIGNATURE_BYTES}sIIQ")
 _ENTRIES = 128
 
@@ -39,21 +36,12 @@ class Wire(Protocol):
     def post(self, parcel: Message, signature: bytes) -> None:
         """Hand a parcel over; it is no longer ours. ``signature`` says what it is part of."""
 
-    def take(
-        self, home: torch.Tensor | None, fold: Fold | None, relay: Relay | None
-    ) -> tuple[Message, bytes]:
+    def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
         """Wait for the next message; it is ours to change, to post on or to release.
 
         If it fits into ``home``, a wire that copies may put it there, or ``fold`` it into what is
-        there, and return a loan. If it bears the signature of ``relay``, too, that has posted it
-        on already.
+        there, and return a loan.
         """
-
-    def announce(self, signature: bytes, nbytes: int) -> None:
-        """Post a message whose bytes are fed piece by piece, on a wire that copies."""
-
-    def feed(self, piece: memoryview) -> None:
-        """Post the next piece of what was announced; it must not change before it is gone."""
 
     def flush(self) -> None:
         """Wait until what was posted will arrive even if this process ends."""
@@ -110,9 +98,7 @@ class MemoryWire:
         self._written = self._written + 1 & 0xFFFFFFFF
         written.change(self._written)
 
-    def take(
-        self, home: torch.Tensor | None, fold: Fold | None, relay: Relay | None
-    ) -> tuple[Message, bytes]:
+    def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
         """Wait until their queue names a parcel."""
         written, read = self._taken
         if written.value == self._read:
@@ -130,14 +116,6 @@ class MemoryWire:
         parcel = self._arenas[owner].parcels[slot]
         parcel.nbytes = nbytes
         return parcel, signature
-
-    def announce(self, signature: bytes, nbytes: int) -> None:
-        """Impossible: a parcel is told when it is complete."""
-        raise PeerError("a parcel in memory cannot travel in pieces")
-
-    def feed(self, piece: memoryview) -> None:
-        """Impossible, too."""
-        raise PeerError("a parcel in memory cannot travel in pieces")
 
     def flush(self) -> None:
         """Nothing to do: memory outlives us for as long as others map it."""
