@@ -10,10 +10,10 @@ train: $(VENV)/.ready-train  ## train on MNIST over the simulated ring, against 
 	$(BIN)/qring train --workers 4 --compare
 
 test: $(VENV)/.ready-test $(VENV)/.ready-browser  ## all tests but the slow sweeps
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 sample: $(VENV)/.ready-test  ## the slow sweeps, in their short form
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow --sample
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --sample
 
 check: $(VENV)/.ready-test  ## lint, format, types, layer contracts
 	$(BIN)/ruff check src tests benchmarks examples

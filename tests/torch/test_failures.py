@@ -65,6 +65,38 @@ def _latest_to_name_a_killed_rank(transport, elements) -> float:
     return max(found[rank][2] for rank in (0, 1, 3))
 
 
+def _killed_before_it_wrote(rank: int, size: int) -> list[object]:
+    if rank == 0:
+        time.sleep(0.5)  # until the other's wait is no short one
+        os.kill(os.getpid(), signal.SIGKILL)
+    started = time.monotonic()
+    error = error_of(lambda: dist.recv(torch.ones(10), 0))
+    return [error.kind, error.text, time.monotonic() - started]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_receive_from_a_killed_rank_that_has_never_written_ends(transport):
+    options = qt.Options(transport=transport)
+    kind, text, took = run(2, _killed_before_it_wrote, options=options, expect_death=True)[1]
+    assert (kind, text) == ("PeerError", "rank 0 died or left during receive")
+    assert took < 5  # the timeout is 30 s
+
+
+def _silent(rank: int, size: int) -> list[object]:
+    if rank == 0:
+        time.sleep(1.0)
+        dist.send(torch.full((10,), 7.0), 1)
+        return []
+    came = torch.empty(10)
+    dist.recv(came, 0)
+    return [came[9].item()]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_letter_is_read_although_its_sender_ends_at_once(transport):
+    assert run(2, _silent, options=qt.Options(transport=transport))[1] == [7.0]
+
+
 def _hung(rank: int, size: int) -> list[object]:
     if rank == 1:
         time.sleep(4)

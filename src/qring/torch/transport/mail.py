@@ -31,6 +31,7 @@ _HEADER = struct.Struct("<qQ")
 _TIMEVAL = struct.pack("@ll", 0, int(SLICE_S * 1e6))
 _FAREWELL_S = 5.0
 _TICK_S = 0.05
+_PATIENCE_S = 0.1
 
 Done = Callable[[BaseException | None, int], None]
 """Called once at the end of a send or a receive, with the error, if any, and the other rank."""
@@ -97,6 +98,8 @@ class Mail:
         self._awaited: list[Receipt] = []
         self._unclaimed: list[_Letter] = []
         self._lines: dict[int, _Line] = {}
+        self._pulses: dict[int, socket.socket] = {}
+        self._gone: set[int] = set()
         self._thread: threading.Thread | None = None
         self._wake_up = -1
         self._closing = False
@@ -161,16 +164,24 @@ class Mail:
             selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._wake_up, selectors.EVENT_READ)
             while not self._closing:
-                for key, _ in selector.select(_TICK_S if self._awaited else None):
+                events = selector.select(_TICK_S if self._awaited else None)
+                for key, _ in events:
                     if key.fileobj is self._listener:
                         self._answer(selector)
                     elif key.data is None:
                         os.eventfd_read(self._wake_up)
+                    elif isinstance(key.data, int):
+                        self._lose(selector, key.data)
                     else:
                         self._read(selector, key.data)
-                self._give_up_on_some()
+                if not events:  # whatever the dead have sent has been read
+                    self._give_up_on_the_dead()
+                self._give_up_on_the_late()
+                self._feel_pulses(selector)
             for line in self._lines.values():
                 line.connection.close()
+            for pulse in self._pulses.values():
+                pulse.close()
         self._fail(lambda _: self._watch.closed("receive"))
 
     def _answer(self, selector: selectors.BaseSelector) -> None:
@@ -256,13 +267,34 @@ class Mail:
             line.letter.receipt.done(self._lost(line.src), line.src)
         self._fail(lambda _: self._lost(line.src), line.src)
 
-    def _give_up_on_some(self) -> None:
-        if not self._awaited:
-            return
+    def _feel_pulses(self, selector: selectors.BaseSelector) -> None:
+        """Connect to ranks whose end would not show otherwise: they have not yet written to us."""
+        followed, now = self._watch.followed, time.monotonic()
+        with self._lock:
+            overdue = [r for r in self._awaited if now > r.deadline - r.timeout_s + _PATIENCE_S]
+        sources = {receipt.src for receipt in overdue if receipt.src is not None}
+        for rank in sources - followed - set(self._pulses):
+            address = self._addresses[rank]
+            pulse = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+            pulse.setblocking(False)
+            pulse.connect_ex((address.host, address.port))
+            self._pulses[rank] = pulse
+            selector.register(pulse, selectors.EVENT_READ, rank)  # nothing but its end is ever read
+
+    def _lose(self, selector: selectors.BaseSelector, rank: int) -> None:
+        selector.unregister(self._pulses[rank])
+        self._pulses[rank].close()
+        self._gone.add(rank)
+
+    def _give_up_on_the_dead(self) -> None:
         heard = {line.src for line in self._lines.values()}
-        for rank in self._watch.dead():
+        for rank in self._gone.union(self._watch.dead()):
             if rank not in heard:
                 self._fail(functools.partial(self._lost_to, rank), rank)
+
+    def _give_up_on_the_late(self) -> None:
+        if not self._awaited:
+            return
         now = time.monotonic()
         with self._lock:
             late = [receipt for receipt in self._awaited if now > receipt.deadline]

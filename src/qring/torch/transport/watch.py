@@ -45,6 +45,11 @@ class Watch:
             self._pidfds[descriptor] = rank
             self._poll.register(descriptor, select.POLLIN)
 
+    @property
+    def followed(self) -> frozenset[int]:
+        """Ranks whose end shows in :meth:`dead`."""
+        return frozenset(self._pidfds.values())
+
     def begin(self, collective: str, timeout_s: float) -> None:
         """Start the clock of a collective."""
         self.collective, self._timeout_s = collective, timeout_s
