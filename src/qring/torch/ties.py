@@ -106,17 +106,18 @@ class Ties:
 
 def _minus(flat: NDArray[Any], zeros: ZeroRule) -> NDArray[np.bool_]:
     """Where a gradient is negative."""
-    total = float(np.dot(flat, flat)) if flat.dtype.kind == "f" else 0.0
-    if math.isnan(total) and np.isnan(flat).any():
+    minus: NDArray[np.bool_] = np.asarray(flat < 0)
+    if np.count_nonzero(minus) + np.count_nonzero(flat > 0) == len(flat):
+        return minus
+    zero = flat == 0
+    if not (minus | (flat > 0) | zero).all():
         raise InputError(f"the gradient holds nan at coordinate {np.isnan(flat).argmax()}")
-    if zeros is ZeroRule.MINUS:
-        return np.asarray(flat <= 0)
-    if zeros is ZeroRule.REFUSE and (flat == 0).any():
+    if zeros is ZeroRule.REFUSE:
         raise InputError(
-            f"the gradient is zero at {int((flat == 0).sum())} coordinates, the first "
-            f"{int((flat == 0).argmax())}; choose a rule: count zeros as plus or as minus"
+            f"the gradient is zero at {int(zero.sum())} coordinates, the first "
+            f"{int(zero.argmax())}; choose a rule: count zeros as plus or as minus"
         )
-    return np.asarray(flat < 0)
+    return minus | zero if zeros is ZeroRule.MINUS else minus
 
 
 def gradients(module: nn.Module) -> dict[str, Tensor]:
