@@ -74,12 +74,11 @@ def turns(candidates, repetitions, start_line):
 def two_hosts():
     """Names of two network namespaces with a cable between them; None where that is forbidden."""
     names = [f"qring-{os.getpid()}-{k}" for k in range(2)]
-    ends = [f"qr{os.getpid() % 10**6}.{k}" for k in range(2)]
     commands = [f"ip netns add {name}" for name in names]
-    commands.append(f"ip link add {ends[0]} type veth peer name {ends[1]}")
-    for k, (name, end) in enumerate(zip(names, ends, strict=True)):
-        commands += [f"ip link set {end} netns {name} name cable",
-                     f"ip -n {name} addr add 10.77.0.{k + 1}/24 dev cable",
+    a, b = (f"cable netns {name}" for name in names)
+    commands.append(f"ip link add {a} type veth peer {b}")
+    for k, name in enumerate(names):
+        commands += [f"ip -n {name} addr add 10.77.0.{k + 1}/24 dev cable",
                      f"ip -n {name} link set cable up", f"ip -n {name} link set lo up"]  # fmt: skip
     try:
         allowed = shutil.which("ip") and all(
@@ -94,7 +93,7 @@ def two_hosts():
 
 
 def between_hosts(rank, size, store, hosts, repetitions, megabytes, start_line, pipe):
-    """One rank, on the host whose turn it is: the ranks of a host are neighbours on the ring."""
+    """One rank of a ring over two hosts; the ranks of a host are neighbours on it."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     host = 2 * rank // size

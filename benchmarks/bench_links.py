@@ -3,7 +3,7 @@
 Rivals, in the same run and turn by turn:
 
 * memcpy: ``np.copyto`` of the packed frame, what a perfect link would cost. A noisy link is
-  timed as copy plus ``disturb``; the ratio is its speed over memcpy's.
+  timed as copy plus its errors; the ratio is its speed over memcpy's.
 * stim's compiled sampler of the circuit, and its faster ``FlipSimulator``, both on 64 pairs side
   by side, where they are at their best.
 * Qiskit Aer, as density matrix and as stabiliser state. A message gives every pair its own two
@@ -52,10 +52,11 @@ class Rival(NamedTuple):
 def qring(frame, error):
     out, pairs = np.zeros_like(frame), 4 * len(frame)
     noise, rng = BellDiagonal.depolarising(error), np.random.default_rng(SEED)
+    errors = pauli.ErrorStream(noise, rng)  # as a link has one, for all its messages
 
     def run():
         np.copyto(out, frame)
-        pauli.disturb(out, pairs, noise, rng)
+        errors.disturb(out, pairs)
 
     return Candidate(f"qring p={error:g}", pairs, run)
 

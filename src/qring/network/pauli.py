@@ -159,17 +159,13 @@ class _Rates(NamedTuple):
     """How to strike bytes so that their errors follow a law, relative to the ``common`` label.
 
     ``of`` are the Poisson rates of a strike on a byte with each of ``_SINGLES`` and, last, with an
-    error of more than one pair, which ``several`` chooses.
+    error of more than one pair, which ``several`` chooses; ``total`` is their sum.
     """
 
     common: int
     of: NDArray[np.float64]
+    total: float
     several: _Table
-
-    @property
-    def total(self) -> float:
-        """Strikes a byte."""
-        return float(self.of.sum())
 
 
 @lru_cache(maxsize=64)
@@ -187,7 +183,8 @@ def _rates(noise: BellDiagonal) -> _Rates:
     several = float(weights.sum())
     shares = np.append(singles, several)
     before = clean + np.append(0, singles.cumsum())
-    return _Rates(common, np.log1p(shares / before), _table_of(weights / (several or 1)))
+    rates = np.log1p(shares / before)
+    return _Rates(common, rates, float(rates.sum()), _table_of(weights / (several or 1)))
 
 
 def _of_four(pair: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -174,10 +174,11 @@ class Mail:
                         self._lose(selector, key.data)
                     else:
                         self._read(selector, key.data)
-                if not events:  # whatever the dead have sent has been read
-                    self._give_up_on_the_dead()
-                self._give_up_on_the_late()
-                self._feel_pulses(selector)
+                if self._awaited:
+                    if not events:  # whatever the dead have sent has been read
+                        self._give_up_on_the_dead()
+                    self._give_up_on_the_late()
+                    self._feel_pulses(selector)
             for line in self._lines.values():
                 line.connection.close()
             for pulse in self._pulses.values():
@@ -293,8 +294,6 @@ class Mail:
                 self._fail(functools.partial(self._lost_to, rank), rank)
 
     def _give_up_on_the_late(self) -> None:
-        if not self._awaited:
-            return
         now = time.monotonic()
         with self._lock:
             late = [receipt for receipt in self._awaited if now > receipt.deadline]
