@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from qring.circuits.network import QiskitNetwork
     from qring.collectives.aggregate import Aborted, Aggregate
     from qring.collectives.all_reduce import all_reduce
+    from qring.collectives.dropouts import OnDropout
     from qring.collectives.ghz.checksum import Checksum
     from qring.collectives.ghz.coded import CodedDigits
     from qring.collectives.ghz.digits import Digits, Repetition
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from qring.security.masks.method import Private
     from qring.security.masks.outcome import PrivateAborted, PrivateAggregate
     from qring.security.secagg.method import SecAgg
-    from qring.security.secagg.outcome import OnDropout, SecAggAborted, SecAggAggregate, Stage
+    from qring.security.secagg.outcome import SecAggAborted, SecAggAggregate, Stage
     from qring.security.vga.method import Vga
     from qring.security.vga.outcome import VgaAggregate, VgaRejected
     from qring.security.vga.verification import CutAndChoose, HashedVerification
@@ -137,6 +138,7 @@ _HOMES = {
     "Aborted": "qring.collectives.aggregate",
     "Aggregate": "qring.collectives.aggregate",
     "all_reduce": "qring.collectives.all_reduce",
+    "OnDropout": "qring.collectives.dropouts",
     "Checksum": "qring.collectives.ghz.checksum",
     "CodedDigits": "qring.collectives.ghz.coded",
     "Digits": "qring.collectives.ghz.digits",
@@ -197,7 +199,6 @@ _HOMES = {
     "PrivateAggregate": "qring.security.masks.outcome",
     "SecAgg": "qring.security.secagg.method",
     "SecAggAborted": "qring.security.secagg.outcome",
-    "OnDropout": "qring.security.secagg.outcome",
     "SecAggAggregate": "qring.security.secagg.outcome",
     "Stage": "qring.security.secagg.outcome",
     "Vga": "qring.security.vga.method",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qring
-from qring import FixedPoint, Integers, Superdense
+from qring import FixedPoint, Integers, OnDropout, Superdense
 
 pytest.importorskip("cryptography")
 
@@ -17,7 +17,7 @@ from qring.ledger import Carrier, Ledger, Phase
 from qring.security.secagg import shamir, steps
 from qring.security.secagg.masks import add_masks, word_type
 from qring.security.secagg.method import SecAgg
-from qring.security.secagg.outcome import OnDropout, Reason, SecAggAborted, SecAggAggregate, Stage
+from qring.security.secagg.outcome import Reason, SecAggAborted, SecAggAggregate, Stage
 
 PUBLIC_KEYS, SHARE, SEALED = 512, 528, 2 * 528 + 128  # bits
 ORDER = list(Stage)

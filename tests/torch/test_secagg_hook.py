@@ -13,12 +13,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import qring
-from qring import FixedPoint, Integers, Ledger, OutOfRange
+from qring import FixedPoint, Integers, Ledger, OnDropout, OutOfRange
 
 pytest.importorskip("cryptography")
 
 from qring.security.secagg.method import SecAgg
-from qring.security.secagg.outcome import OnDropout, Reason, SecAggAborted, Stage
+from qring.security.secagg.outcome import Reason, SecAggAborted, Stage
 from qring.torch import secagg as hooks
 from qring.torch.secagg import SecAggHook, secagg_mean
 

@@ -117,6 +117,39 @@ def test_steps_refuse_what_an_honest_server_would_not_ask():
         steps.recover(np.zeros(2, np.uint32), roster, (0, 1, 2), reveals, 3, 20)
 
 
+def stolen(workers, threshold):
+    """The secrets of worker 1 that the server, worker 0, uncovers by telling two stories."""
+    secrets, _, sharings = everything(workers, threshold)
+    everybody = tuple(range(workers))
+    without = tuple(w for w in everybody if w != 1)
+    uncovered = set()
+    for told_lost in range(workers - 1):  # of the others but the victim, in order
+        shares = {"seed": {}, "key": {}}
+        for w in everybody:
+            to_me = {src: sharings[src].sealed[w] for src in everybody if src != w}
+            for story in (without, everybody):
+                if w == 0 or (story == without) == (2 <= w < 2 + told_lost):
+                    shown = steps.unmask(secrets[w], sharings[w], to_me, story, threshold)
+                    kind, values = ("key", shown.keys) if 1 in shown.keys else ("seed", shown.seeds)
+                    shares[kind][w + 1] = values[1]
+        found = {kind for kind, those in shares.items() if len(those) >= threshold}
+        for kind in found:
+            value = shamir.combine(dict(list(shares[kind].items())[:threshold]))
+            own = secrets[1].seed if kind == "seed" else secrets[1].mask.private
+            assert value == int.from_bytes(own, "big")
+        uncovered = max(uncovered, found, key=len)
+    return uncovered
+
+
+@pytest.mark.parametrize("workers", [4, 5, 6, 7, 8])
+def test_one_lying_server_cannot_win_at_the_default_threshold(workers):
+    terms = SecAgg(encoding=WORDS).terms(workers)
+    assert terms.threshold == workers // 2 + 1 + workers % 2
+    assert len(stolen(workers, terms.threshold)) == 1  # a word stays hidden by the other secret
+    # One share fewer, and it would: "more than half" is not enough for odd n.
+    assert stolen(workers, terms.threshold - 1) == {"seed", "key"}
+
+
 def test_secrets_do_not_print():
     secrets, _, sharings = everything()
     assert secrets[0].seed.hex() not in repr(secrets[0])

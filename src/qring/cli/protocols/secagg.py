@@ -6,16 +6,18 @@ import argparse
 from collections.abc import Callable
 
 from qring.cli.protocols.choice import AnyEncoding, Choice, words
+from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
 from qring.security.secagg.method import SecAgg
-from qring.security.secagg.outcome import OnDropout, Stage
+from qring.security.secagg.outcome import Stage
 
 __all__ = ["CHOICE"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--threshold", type=int, metavar="T",
-        help="secagg: workers needed at every stage (default: more than half)")  # fmt: skip
+        help="secagg: workers needed at every stage (default: n/2 + 1, rounded up: no server that "
+        "lies alone reads a word)")  # fmt: skip
     add("--on-dropout", choices=["recover", "abort", "rerun", "fallback"],
         help="secagg: recover the masks of lost workers (default), or abort; private: abort "
         "(default), or rerun without them under new masks; all but secagg: abort (default), "

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Progress
+from qring.collectives.dropouts import OnDropout, check_answer
 from qring.encoding.values import WordEncoding
 from qring.errors import InputError
 from qring.ledger import Ledger, Meter
@@ -24,7 +25,6 @@ from qring.security.secagg import shamir, steps
 from qring.security.secagg.agreement import KEY_BYTES, require_cryptography
 from qring.security.secagg.masks import Words, word_type
 from qring.security.secagg.outcome import (
-    OnDropout,
     Reason,
     Reveal,
     SecAggAborted,
@@ -34,7 +34,7 @@ from qring.security.secagg.outcome import (
 )
 from qring.security.secagg.star import Star
 
-__all__ = ["SecAgg", "Terms"]
+__all__ = ["SecAgg", "Terms", "default_threshold"]
 
 _FEWEST = 3  # the sum of two tells each of them the other's gradient
 
@@ -45,13 +45,15 @@ class SecAgg:
 
     Security is computational and against honest-but-curious nodes: the server and fewer than
     ``threshold`` workers in all, itself included, learn the sum and who is in it, if everybody
-    keeps to the protocol. A server that lies about who dropped out is outside the model. Sums
-    still leak what sums leak.
+    keeps to the protocol. A server that lies about who dropped out is outside the model, but
+    alone it cannot collect enough shares at the default threshold. Sums still leak what sums leak.
 
     Args:
         encoding: what becomes words; sums are formed mod 2^B, wide enough to be exact.
-        threshold: workers needed at every stage, 3..n; more than half unless said otherwise,
-            and no fewer than noise is shared out among.
+        threshold: workers needed at every stage, 3..n; ⌊(n+1)/2⌋ + 1 unless said otherwise (more
+            than half, and one more for odd n), and no fewer than noise is shared out among. Who
+            lies to honest workers, and colludes with c workers in all, reads a word only if
+            2·threshold ≤ n + c: the default withstands one, who may be the server.
         on_dropout: whether the masks of lost workers are recovered, or the run aborts.
         server: the worker through which all messages pass.
         dropouts: a scenario to simulate: the stage at which a worker falls silent. Before
@@ -72,6 +74,7 @@ class SecAgg:
             raise InputError(
                 f"masks cover words, not {type(self.encoding).__name__}: use FixedPoint or Integers"
             )
+        check_answer(self.on_dropout, (OnDropout.RECOVER, OnDropout.ABORT), "secagg")
 
     def run(
         self,
@@ -116,7 +119,7 @@ class SecAgg:
             fewest = max(fewest, self.encoding.plan.fewest)
         threshold = self.threshold
         if threshold is None:
-            threshold = max(fewest, workers // 2 + 1)
+            threshold = max(fewest, default_threshold(workers))
         if not fewest <= threshold <= workers:
             raise InputError(
                 f"a threshold of {threshold} cannot be: {workers} workers allow "
@@ -136,6 +139,16 @@ class SecAgg:
         """One worker's words, shape (words,), in the type that masks are drawn in."""
         words: Words = self.encoding.encode(gradient[None])[0][0].astype(word_type(sum_bits))
         return words
+
+
+def default_threshold(workers: int) -> int:
+    """⌊(n+1)/2⌋ + 1, the least t with 2t > n + 1.
+
+    A server that is a worker too holds a share of each secret of everybody's. If it tells a of the
+    n−1 others that a worker dropped out, and n−1−a that it did not, it holds a+1 shares of one
+    secret and n−a of the other: n+1 in all. It takes t of each to uncover a word.
+    """
+    return (workers + 1) // 2 + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from qring.collectives.aggregate import Aborted, Aggregate
 
 __all__ = [
-    "OnDropout",
     "Reason",
     "Reveal",
     "SecAggAborted",
@@ -29,13 +28,6 @@ class Stage(Enum):
     SHARE = "share"
     MASK = "mask"
     UNMASK = "unmask"
-
-
-class OnDropout(Enum):
-    """What a lost worker means: its masks are recovered, or the run ends without a sum."""
-
-    RECOVER = "recover"
-    ABORT = "abort"
 
 
 class Reason(Enum):
