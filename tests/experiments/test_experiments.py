@@ -58,7 +58,7 @@ def test_a_folder_with_other_trials_is_refused(tmp_path):
     with pytest.raises(InputError, match="other settings"):
         run(tmp_path, Counted(), {**SETTINGS, "depth": 2})
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot keep trials"):
+    with pytest.raises(InputError, match="cannot make the folder"):
         run(tmp_path / "file", Counted())
 
 

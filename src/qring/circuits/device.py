@@ -116,11 +116,21 @@ class DeviceCard:
 
     @classmethod
     def read(cls, path: Path) -> DeviceCard:
-        """Read a card from a file."""
+        """Read a card from a file.
+
+        Raises:
+            InputError: it cannot be read, or is no card.
+        """
         try:
-            return cls.from_json(path.read_text())
+            text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path} is not a device card; make one with: qring device") from None
+        try:
+            return cls.from_json(text)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
     def sampling(self, seed: int | None = None) -> Sampling:
         """Run circuits with this card's noise, on Aer.

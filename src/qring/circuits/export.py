@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qring.atomic import check_writable, write
 from qring.circuits.portable import import_qiskit
 from qring.circuits.to_netqasm import to_netqasm
 from qring.circuits.to_stim import to_stim
@@ -51,17 +53,18 @@ def draw(circuit: QuantumCircuit, path: Path) -> None:
     """Draw a circuit into a picture whose name ends in .png, .svg or .pdf.
 
     Raises:
-        InputError: another ending, or a folder that is not there.
+        InputError: another ending, or the file cannot be written.
         MissingExtraError: Matplotlib or pylatexenc is not installed.
     """
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"pictures end in .png, .svg or .pdf, and {path} does not")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent} to draw into")
+    check_writable(path)
     try:
         import matplotlib.figure
         import pylatexenc  # noqa: F401 - Qiskit's drawer needs it
     except ImportError:
         raise MissingExtraError("drawing circuits", "plots") from None
     figure: matplotlib.figure.Figure = circuit.draw("mpl", fold=25)
-    figure.savefig(path, bbox_inches="tight")
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:], bbox_inches="tight")
+    write(path, picture.getbuffer())

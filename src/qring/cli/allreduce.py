@@ -20,7 +20,7 @@ from qring.cli.protocols.dropouts import with_dropouts
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aborted, Aggregate
 from qring.collectives.all_reduce import all_reduce
-from qring.data.gradient_files import check_target, read_workers, write_gradient
+from qring.data.gradient_files import IntegerTensors, check_target, read_workers, write_gradient
 from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
 from qring.errors import InputError
 from qring.ledger import Phase
@@ -58,6 +58,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--noise", default="0", help="error probability of a pair, or of its errors X,Y,Z")
     add("--seed", type=int, default=0, help="of the noise (default: 0)")
     add("--allow-nonfinite", action="store_true", help="let NaN and infinity through (float bits)")
+    add("--integers", choices=[kind.value for kind in IntegerTensors], default="leave-out",
+        help="integer tensors among floats, such as counters: leave them out, or sum them as "
+        "floats (default: leave-out)")  # fmt: skip
     add("--out", type=Path, metavar="FILE", help="write the sum: .npy, .safetensors or .pt")
     add("--page", type=Path, metavar="FILE",
         help="superdense, classical: write the ring, round by round, as an HTML page")  # fmt: skip
@@ -69,9 +72,11 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise InputError(f"a seed is not negative: {arguments.seed}")
     noise = BellDiagonal.parse(arguments.noise)
-    rows, layout = read_workers(arguments.files)
+    rows, layout = read_workers(arguments.files, integers=IntegerTensors(arguments.integers))
     if arguments.out is not None:
-        check_target(arguments.out, layout)
+        check_target(arguments.out, layout, rows.dtype if arguments.word_bits is None else None)
+    if layout.left_out:
+        print(f"qring: {layout.notice()}", file=sys.stderr)
     if arguments.page is not None:
         check_page(arguments.page, arguments.protocol)
     encoding = _encoding(rows, arguments)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from qring.atomic import check_writable, write_text
 from qring.circuits.device import best_line, fake_backend, make_card
 from qring.errors import InputError
 
@@ -33,6 +34,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if not 2 <= arguments.line <= 12:
         raise InputError(f"a line has 2 to 12 qubits, not {arguments.line}")
+    if arguments.out is not None:
+        check_writable(arguments.out)
     backend = fake_backend(arguments.name)
     if arguments.qubits is None:
         qubits = best_line(backend, arguments.line)
@@ -47,9 +50,6 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         print(card.to_json())
         return 0
-    try:
-        arguments.out.write_text(card.to_json() + "\n")
-    except OSError as error:
-        raise InputError(f"cannot write {arguments.out}: {error.strerror}") from None
+    write_text(arguments.out, card.to_json() + "\n")
     print(f"{card.device}, qubits {', '.join(map(str, qubits))}: {arguments.out}", file=sys.stderr)
     return 0

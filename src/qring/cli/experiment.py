@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qring.atomic import check_writable, write_text
 from qring.cli.show import progress_line, table
 from qring.errors import InputError, MissingExtraError
 
@@ -93,8 +94,8 @@ def _run(arguments: argparse.Namespace) -> int:
     name: str = arguments.name
     if arguments.seeds is not None and arguments.seeds < 2:
         raise InputError(f"an interval takes at least 2 seeds, not {arguments.seeds}")
-    if arguments.figure is not None and not arguments.figure.parent.is_dir():
-        raise InputError(f"cannot draw {arguments.figure}: there is no such folder")
+    if arguments.figure is not None:
+        check_writable(arguments.figure)
     try:
         import torch
     except ImportError:
@@ -109,7 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.out or Path("runs") / f"{name}{quick}"
     trials = experiment.run(settings, folder, progress_line(name))
     answer = _answer(name, report, asdict(settings), trials)
-    (folder / "result.json").write_text(json.dumps(answer, indent=1) + "\n")
+    write_text(folder / "result.json", json.dumps(answer, indent=1) + "\n")
     if arguments.figure is not None:
         from qring.experiments.figures import draw
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise InputError(f"a seed is not negative: {arguments.seed}")
-    u, v = (read_gradient(path)[0] for path in arguments.files)
+    (u, layout), (v, _) = (read_gradient(path) for path in arguments.files)
+    if layout.left_out:
+        print(f"qring: {layout.notice()}", file=sys.stderr)
     result = gap_ip(
         u,
         v,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from qring.atomic import check_writable, write_text
 from qring.cli.show import carriers, count
 from qring.errors import InputError
 from qring.ledger import Ledger, Phase
@@ -18,15 +19,14 @@ def check_page(path: Path, protocol: str) -> None:
     """Refuse a page that cannot be written, before anything runs.
 
     Raises:
-        InputError: another protocol than the rings, or a folder that is not there.
+        InputError: another protocol than the rings, or a place where no file can be made.
     """
     if protocol not in ("superdense", "classical"):
         raise InputError(
             f"the page shows messages around the ring; {protocol} announces outcomes instead: "
             "leave --page away, or use superdense or classical"
         )
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
+    check_writable(path)
 
 
 def write_page(
@@ -50,7 +50,4 @@ def write_page(
         "pairs consumed": f"{count(ledger.totals.ebits)} ebits",
         "rounds": count(ledger.rounds),
     }
-    try:
-        path.write_text(run_page(trace, title=title, facts=whole, quantum=quantum), "utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    write_text(path, run_page(trace, title=title, facts=whole, quantum=quantum))

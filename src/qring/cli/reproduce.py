@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from qring.atomic import check_writable, make_folder, write_text
 from qring.cli.show import progress_line, table
 from qring.errors import InputError
 from qring.paper.claim import Effort
@@ -54,10 +55,9 @@ def _run(arguments: argparse.Namespace) -> int:
     effort = Effort.QUICK if arguments.quick else Effort.FULL
     claims = selected(arguments.claim)
     out: Path = arguments.out
-    try:
-        (out / "parts").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror}") from None
+    make_folder(out / "parts")
+    for name in ("claims.json", "report.html"):
+        check_writable(out / name)
     found = run(
         claims,
         effort=effort,
@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
         progress=progress_line("figures"),
     )
     answer = as_json(found, effort=effort, seed=arguments.seed)
-    (out / "claims.json").write_text(json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "claims.json", json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
     drawn = {}
     if not arguments.claim:
         data = run_curves(
@@ -78,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
         )
         drawn = draw(data, out / "plots")
     page = report_page(found, drawn, effort=effort, seed=arguments.seed)
-    (out / "report.html").write_text(page, encoding="utf-8")
+    write_text(out / "report.html", page)
     print(json.dumps(answer) if arguments.json else _as_table(found, out))
     return 0 if all(outcome.confirmed for outcome in found) else 1
 

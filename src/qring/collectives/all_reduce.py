@@ -60,6 +60,6 @@ def _as_rows(gradients: ArrayLike) -> NDArray[Any]:
         raise InputError(f"gradients must have shape (workers, coords), not {rows.shape}")
     if 0 in rows.shape:
         raise InputError(f"nothing to sum in gradients of shape {rows.shape}")
-    if rows.dtype.kind not in "biuf" and rows.dtype.name != "bfloat16":
+    if rows.dtype.kind not in "biuf" and "float" not in rows.dtype.name:  # bfloat16, float8
         raise InputError(f"cannot sum values of type {rows.dtype.name}")
     return rows

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qring.atomic import make_folder, write_text
 from qring.errors import InputError, MissingExtraError
 
 __all__ = ["Difference", "compare", "mean_interval", "run_trials"]
@@ -54,17 +55,19 @@ def run_trials(
     """
     path = folder / "trials.jsonl"
     head = {"settings": dict(settings)}
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lines = path.read_text().splitlines() if path.exists() else []
         rows = [json.loads(line) for line in lines if line.endswith("}")]
         if rows and rows[0] != json.loads(json.dumps(head)):
             raise InputError(f"{path} holds trials with other settings; choose another folder")
         # Written anew: a line that an interruption cut short is dropped.
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows or [head]))
-    except (OSError, json.JSONDecodeError) as error:
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows or [head]))
+        done = {(row["arm"], row["seed"]): row for row in rows[1:]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"cannot keep trials in {path}: {error}") from None
-    done = {(row["arm"], row["seed"]): row for row in rows[1:]}
     wanted = [(arm, seed) for seed in range(int(settings["seeds"])) for arm in arms]
     for count, (arm, seed) in enumerate(wanted):
         progress(count, len(wanted))

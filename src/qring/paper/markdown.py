@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qring.atomic import write_text
 from qring.paper.claim import Sampled, Verdict
 from qring.paper.claims import CLAIMS
 from qring.paper.report import number
@@ -75,8 +76,8 @@ def main() -> None:
     from pathlib import Path
 
     readme = Path("README.md")
-    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    Path("docs/claims.md").write_text(claims_page(), encoding="utf-8")
+    write_text(readme, with_table(readme.read_text(encoding="utf-8")))
+    write_text(Path("docs/claims.md"), claims_page())
 
 
 if __name__ == "__main__":

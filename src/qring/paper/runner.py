@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import qring
+from qring.atomic import make_folder, write_text
 from qring.errors import InputError, MissingExtraError
 from qring.paper.claim import Claim, Effort, Figure, Sums, generator
 from qring.paper.claims import CLAIMS
@@ -233,10 +233,8 @@ def _keep(folder: Path, shard: Shard, sums: Sums) -> None:
 
 
 def _write(target: Path, seed: int, content: dict[str, Any]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(".part")
-    draft.write_text(json.dumps({"stamp": _stamp(), "seed": seed, **content}))
-    os.replace(draft, target)  # noqa: PTH105 - atomic, so an interruption leaves no half a file
+    make_folder(target.parent)
+    write_text(target, json.dumps({"stamp": _stamp(), "seed": seed, **content}))
 
 
 def _read(path: Path, seed: int) -> dict[str, Any] | None:

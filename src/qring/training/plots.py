@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qring.atomic import write
 from qring.errors import MissingExtraError
 
 __all__ = ["draw_audits"]
@@ -42,4 +44,6 @@ def draw_audits(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
         spent.legend(frameon=False)
         for axes in (found, spent):
             axes.spines[["top", "right"]].set_visible(False)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        picture = io.BytesIO()
+        figure.savefig(picture, format="svg", metadata={"Date": None})
+    write(path, picture.getbuffer())

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from qring.atomic import write_text
 from qring.errors import InputError, MissingExtraError, PeerError
 from qring.training.run import Trained, train
 from qring.training.settings import Protocol, TrainSettings, add_arguments
@@ -76,8 +77,8 @@ def _write(out: Path, settings: TrainSettings, results: dict[str, Trained]) -> N
         }
         for name, result in results.items()
     }
-    (out / "result.json").write_text(json.dumps(summary, indent=1) + "\n")
-    (out / "ledger.json").write_text(json.dumps(ledgers, indent=1) + "\n")
+    write_text(out / "ledger.json", json.dumps(ledgers, indent=1) + "\n")
+    write_text(out / "result.json", json.dumps(summary, indent=1) + "\n")
 
 
 def _without_ledger(result: Trained) -> dict[str, Any]:

@@ -264,3 +264,42 @@ def test_noise_and_lost_workers_go_together(capsys, files):
 def test_promises_that_cannot_be_kept_end_in_one_line(capsys, files, words, message):
     pytest.importorskip("dp_accounting")
     assert message in refused(capsys, "allreduce", *files, *words)
+
+
+def test_float8_is_summed_as_words(capsys, tmp_path):
+    torch = pytest.importorskip("torch")
+    paths = [tmp_path / f"{k}.pt" for k in range(2)]
+    for path in paths:
+        torch.save({"w": torch.tensor([1.0, -0.5]).to(torch.float8_e4m3fn)}, path)
+    assert "choose a word size" in refused(capsys, "allreduce", *paths)
+    run(capsys, "allreduce", *paths, "--word-bits", 16, "--out", tmp_path / "sum.npy")
+    assert np.load(tmp_path / "sum.npy") == pytest.approx([2, -1], abs=1e-3)
+
+
+def test_counters_are_left_out_aloud_or_summed(capsys, tmp_path):
+    torch = pytest.importorskip("torch")
+    paths = [tmp_path / f"{k}.pt" for k in range(2)]
+    for path in paths:
+        torch.save({"w": torch.ones(2), "steps": torch.tensor(5)}, path)
+    status, _, err = run(capsys, "allreduce", *paths, "--out", tmp_path / "a.pt")
+    assert status == 0
+    assert "left out 1 integer tensors" in err
+    assert "--integers as-floats" in err
+    assert set(torch.load(tmp_path / "a.pt")) == {"w"}
+    _, _, err = run(capsys, "allreduce", *paths, "--integers", "as-floats", "--out",
+                    tmp_path / "b.pt")  # fmt: skip
+    assert "left out" not in err
+    assert torch.load(tmp_path / "b.pt")["steps"].item() == 10
+
+
+def test_a_sum_may_replace_one_of_its_inputs(capsys, files):
+    expected = sum(np.load(path) for path in files)
+    assert run(capsys, "allreduce", *files, "--out", files[0])[0] == 0
+    assert np.load(files[0]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_places_that_take_no_sum_are_refused_before_the_run(capsys, files, tmp_path):
+    (tmp_path / "d.npy").mkdir()
+    assert "is a folder" in refused(capsys, "allreduce", *files, "--out", tmp_path / "d.npy")
+    (tmp_path / "full.npy").symlink_to("/dev/full")
+    assert "No space left" in refused(capsys, "allreduce", *files, "--out", tmp_path / "full.npy")

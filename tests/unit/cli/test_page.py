@@ -60,7 +60,7 @@ def test_an_allreduce_draws_its_own_trace(
     ("words", "message"),
     [
         (["--protocol", "secagg", "--word-bits", "8", "--page", "x.html"], "announces outcomes"),
-        (["--page", "no/such/folder/x.html"], "there is no folder"),
+        (["--page", "no/such/folder/x.html"], "there is no such folder"),
     ],
 )
 def test_pages_that_cannot_be_are_refused_before_the_run(capsys, files, words, message):

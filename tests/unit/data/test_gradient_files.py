@@ -121,7 +121,7 @@ def test_pickles_with_code_are_refused_and_not_run(tmp_path, monkeypatch):
         lambda path: path / "a.csv",
         lambda path: path,
         lambda path: save(path / "a.pt", {}),
-        lambda path: save(path / "a.pt", {"a": np.zeros(2), "b": np.zeros(2, np.int64)}),
+        lambda path: save(path / "a.pt", {"a": np.zeros(2), "b": np.zeros(2, np.float32)}),
     ],
 )
 def test_what_is_not_a_gradient_is_refused(tmp_path, make):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qring.atomic import make_folder, write, write_text
 from qring.errors import MissingExtraError
 from qring.paper.claim import generator
 
@@ -81,7 +82,7 @@ def draw(curves: Iterable[tuple[Curve, Data]], folder: Path) -> dict[str, Drawn]
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("drawing curves", "reproduce") from None
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     drawn = {}
     for curve, data in curves:
         with mpl.rc_context({**_STYLE, "svg.hashsalt": curve.id}):
@@ -89,11 +90,13 @@ def draw(curves: Iterable[tuple[Curve, Data]], folder: Path) -> dict[str, Drawn]
             FigureCanvasAgg(figure)
             axes = figure.add_subplot()
             curve.paint(axes, data)
-            figure.savefig(folder / f"{curve.id}.png", dpi=160, facecolor="white")
+            pixels = io.BytesIO()
+            figure.savefig(pixels, format="png", dpi=160, facecolor="white")
             buffer = io.StringIO()
             figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-        (folder / f"{curve.id}.svg").write_text(buffer.getvalue(), encoding="utf-8")
-        (folder / f"{curve.id}.json").write_text(json.dumps(data, indent=1) + "\n")
+        write(folder / f"{curve.id}.png", pixels.getbuffer())
+        write_text(folder / f"{curve.id}.svg", buffer.getvalue())
+        write_text(folder / f"{curve.id}.json", json.dumps(data, indent=1) + "\n")
         drawn[curve.id] = Drawn(curve.title, curve.caption, _inlined(buffer.getvalue(), curve))
     return drawn
 
