@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qring.ledger import Carrier, Entry, Ledger, Phase
     from qring.network.adversary.aim import Every, RandomCopies, These
     from qring.network.adversary.base import Adversary
+    from qring.network.adversary.online import FlipOnline
     from qring.network.adversary.sources import (
         Basis,
         BitFlips,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from qring.security.dp.encoding import DistributedGaussian
     from qring.security.dp.plan import Plan, Promise, Unit
     from qring.security.fallback import Fallback, Spoiled
+    from qring.security.masks.integrity import OnlineCheck
     from qring.security.masks.method import Private
     from qring.security.masks.outcome import PrivateAborted, PrivateAggregate
     from qring.security.secagg.method import SecAgg
@@ -82,6 +84,7 @@ __all__ = [
     "Fallback",
     "Faults",
     "FixedPoint",
+    "FlipOnline",
     "FloatBits",
     "Ghz",
     "GhzAggregate",
@@ -94,6 +97,7 @@ __all__ = [
     "MissingExtraError",
     "Network",
     "OnDropout",
+    "OnlineCheck",
     "OutOfRange",
     "PeerError",
     "Phase",
@@ -153,6 +157,7 @@ _HOMES = {
     "SignVote": "qring.encoding.signs",
     "Tie": "qring.encoding.signs",
     "BitBudget": "qring.encoding.values",
+    "FlipOnline": "qring.network.adversary.online",
     "FixedPoint": "qring.encoding.values",
     "FloatBits": "qring.encoding.values",
     "Integers": "qring.encoding.values",
@@ -194,6 +199,7 @@ _HOMES = {
     "Unit": "qring.security.dp.plan",
     "Fallback": "qring.security.fallback",
     "Spoiled": "qring.security.fallback",
+    "OnlineCheck": "qring.security.masks.integrity",
     "Private": "qring.security.masks.method",
     "PrivateAborted": "qring.security.masks.outcome",
     "PrivateAggregate": "qring.security.masks.outcome",

@@ -23,6 +23,7 @@ from qring.security.masks.making import MaskMaking, make_masks
 from qring.security.masks.method import Private, fresh_masks
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.terms import MaskTerms
+from qring.theory.integrity import check_ledger
 from qring.theory.masks import mask_ledger
 from qring.theory.resources import RingResources
 
@@ -57,9 +58,10 @@ def test_sums_and_online_carriers_are_those_of_the_superdense_ring(
     plain = qring.all_reduce(gradients, method=Superdense(encoding=encoding, gather=gather))
     assert (masked.sums == plain.sums).all()
     assert masked.sums.dtype == plain.sums.dtype
+    check = check_ledger(workers, coords, masked.terms.sum_bits, 1e-3)
     online = [entry for entry in masked.ledger if entry.phase is Phase.ONLINE]
-    assert online == [entry for entry in plain.ledger if entry.phase is Phase.ONLINE]
-    assert masked.ledger.rounds == plain.ledger.rounds
+    assert online == [entry for entry in plain.ledger + check if entry.phase is Phase.ONLINE]
+    assert masked.ledger.rounds == plain.ledger.rounds + 1
     ring = RingResources(
         workers=workers, coords=coords, word_bits=bits, gather=gather.value
     ).ledger("superdense")
@@ -67,7 +69,7 @@ def test_sums_and_online_carriers_are_those_of_the_superdense_ring(
     making = mask_ledger(
         workers, sum_bits=terms.sum_bits, words=terms.words, tests=terms.tests, checks=terms.checks
     )
-    assert masked.ledger == making + ring
+    assert masked.ledger == making + ring + check
 
 
 def test_what_travels_is_uniform_and_the_same_words_travel_differently_each_time():
@@ -235,7 +237,7 @@ def test_a_worker_that_dies_ends_the_run_or_is_left_out_under_new_masks(round_):
     assert (rerun.sum == expected.sum).all()
     assert rerun.contributors == tuple(left)
     assert rerun.mean == pytest.approx(rerun.sum / 15)
-    assert rerun.ledger.rounds == round_ + 1 + 28
+    assert rerun.ledger.rounds == round_ + 1 + 28 + 1
     assert rerun.ledger.on(4, 6, Phase.ONLINE, Carrier.QUBIT) > 0  # the ring closed over worker 5
     # Survivors' secrets are drawn anew: nothing that hid a word before hides one again.
     assert len(taken) == 2

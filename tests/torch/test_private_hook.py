@@ -19,10 +19,12 @@ from qring import FixedPoint, Ghz, Integers, Ledger, Network, OutOfRange, Privat
 from qring.ledger import Phase
 from qring.network.adversary.aim import These
 from qring.network.adversary.base import Adversary
+from qring.network.adversary.online import FlipOnline
 from qring.network.adversary.sources import PlusState
 from qring.security.masks.file import MaskFile
 from qring.security.masks.inventory import Inventory, mask_path
 from qring.security.masks.outcome import OnDropout, PrivateAborted, Reason
+from qring.theory.integrity import blame_ledger, check_ledger
 from qring.torch import private as hooks
 from qring.torch.private import PrivateHook, private_mean
 
@@ -91,7 +93,8 @@ def test_ranks_use_up_an_inventory_and_account_as_one_process_does(tmp_path):
         assert [first for _, first, *_ in sums] == [0, 5_003]
         for total, _, links, rounds in sums:
             assert (total == rows.sum(axis=0)).all()
-            assert Ledger.from_rows(links, rounds) == plain.ledger
+            checked = check_ledger(3, 5_003, 13, EPSILON * 5_003 / 12_000)
+            assert Ledger.from_rows(links, rounds) == plain.ledger + checked
         assert "5,003 masks are needed" in short.text
         assert "1,994 left" in short.text
     # One process goes on with what the ranks have left, and not with what they used.
@@ -196,6 +199,31 @@ def test_tampered_copies_are_found_before_anything_is_sent():
         assert failed > 0
 
 
+def _steered(rank: int, size: int):
+    last = FlipOnline(rounds=frozenset({3}), receivers=frozenset({1}))
+    network = Network(adversary=Adversary(online=last))
+    state = PrivateHook(Private(encoding=COUNTS, epsilon=EPSILON), network=network, batch=600)
+    ended = state.sum(row(rank, 300))
+    real = PrivateHook(Private(encoding=WORDS, epsilon=EPSILON), network=network, batch=30)
+    error = error_of(lambda: private_mean(real, Bucket([0.5] * 30)))
+    return ended.reason, ended.integrity, ended.ledger.rows(), error
+
+
+def test_changed_qubits_end_the_sum_on_all_ranks_which_name_the_link():
+    made = qring.all_reduce(
+        np.stack([row(rank, 300) for rank in range(3)]), method=qring.Superdense(encoding=COUNTS)
+    ).ledger
+    sizes = (3, 300, 13, EPSILON / 2)
+    told = made + check_ledger(*sizes) + blame_ledger(*sizes)
+    for reason, verdict, links, error in run(3, _steered):
+        assert reason is Reason.CHANGED_ONLINE
+        assert verdict.differing == (1,)
+        assert verdict.links == ((2, 1),)
+        assert Ledger.from_rows(links, told.rounds) == told
+        assert error.kind == "PeerError"
+        assert "changed on link 2→1" in error.text
+
+
 def _spoilt(rank: int, size: int):
     state = PrivateHook(Private(encoding=WORDS, epsilon=EPSILON), batch=100)
     own = np.full(60, 0.25)
@@ -211,7 +239,7 @@ def test_ranks_that_cannot_encode_say_so_and_everybody_is_told():
         assert expected in error.text
         assert "different lengths: [5, 6, 7]" in uneven.text
         assert abs(mean - 0.5) < WORDS.step
-        assert rounds == 4
+        assert rounds == 5  # four of the ring and one of its check
 
 
 def _refused(rank: int, size: int, folder: str):

@@ -92,7 +92,8 @@ class QiskitNetwork(Network):
         """Open the superdense link from ``src`` to ``dst``; it charges ``meter``."""
         send = partial(self._send, self.noise_between(src, dst), rng)
         kept = faults if self.record_faults else None
-        return ExplicitLink(src, dst, meter, send=send, faults=kept)
+        link = ExplicitLink(src, dst, meter, send=send, faults=kept)
+        return self.intercepted(link, src, dst, meter)
 
     def ghz_supply(self, workers: int, *, wiring: Wiring, rng: np.random.Generator) -> Supply:
         """Copies that are shared as they are needed, untested."""

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from qring.encoding.superdense import pairs_for
 from qring.ledger import Carrier, Meter, Phase
 from qring.network import pauli
+from qring.network.adversary.base import Interceptor
 from qring.network.noise import BellDiagonal
 
-__all__ = ["ClassicalLink", "Faults", "Link", "SuperdenseLink"]
+__all__ = ["AlteredLink", "ClassicalLink", "Faults", "Link", "SuperdenseLink"]
 
 
 class Faults(NamedTuple):
@@ -117,3 +118,32 @@ class SuperdenseLink:
         """Send the pairs; what is received is left in ``message``."""
         if self._errors is not None:
             self._errors.disturb(message, pairs)
+
+
+class AlteredLink:
+    """A link on which somebody changes messages before they arrive; they cost what they cost."""
+
+    __slots__ = ("_dst", "_interceptor", "_link", "_meter", "_src")
+
+    def __init__(
+        self, link: Link, src: int, dst: int, meter: Meter, interceptor: Interceptor
+    ) -> None:
+        self._link, self._src, self._dst, self._meter = link, src, dst, meter
+        self._interceptor = interceptor
+
+    def carry(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Charge for a message, and let it be changed on its way."""
+        self.charge(bits)
+        self.transmit(message, bits)
+
+    def charge(self, bits: int) -> None:
+        """Charge as the link does."""
+        self._link.charge(bits)
+
+    def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
+        """Do to a message what the link does, and what the interceptor does."""
+        self._link.transmit(message, bits)
+        if len(message) and bits:
+            self._interceptor.alter(
+                message, bits, src=self._src, dst=self._dst, round_=self._meter.rounds
+            )

@@ -13,7 +13,7 @@ from qring.network.adversary.base import Adversary, History
 from qring.network.copies import check_workers
 from qring.network.faults import noisy_copies
 from qring.network.ghz import GhzBatch, Words
-from qring.network.links import Faults, Link, SuperdenseLink
+from qring.network.links import AlteredLink, Faults, Link, SuperdenseLink
 from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
 from qring.network.pool import Pool
 from qring.network.supply import FreshCopies, Supply
@@ -60,6 +60,11 @@ class Network:
         return ()
 
     @property
+    def liars(self) -> frozenset[int]:
+        """Workers on the adversary's side."""
+        return frozenset() if self.adversary is None else self.adversary.nodes
+
+    @property
     def is_noiseless(self) -> bool:
         """Whether every pair is perfect."""
         parts = (self.noise, *self.noise_on.values())
@@ -96,9 +101,16 @@ class Network:
     ) -> Link:
         """Open the superdense link from ``src`` to ``dst``; it charges ``meter``."""
         kept = faults if self.record_faults else None
-        return SuperdenseLink(
+        link = SuperdenseLink(
             src, dst, meter, noise=self.noise_between(src, dst), rng=rng, faults=kept
         )
+        return self.intercepted(link, src, dst, meter)
+
+    def intercepted(self, link: Link, src: int, dst: int, meter: Meter) -> Link:
+        """Put the adversary on a link, if she changes messages."""
+        if self.adversary is None or self.adversary.online is None:
+            return link
+        return AlteredLink(link, src, dst, meter, self.adversary.online)
 
     def ghz_supply(self, workers: int, *, wiring: Wiring, rng: np.random.Generator) -> Supply:
         """Copies for ``workers`` workers that are shared as they are needed, untested."""

@@ -9,9 +9,9 @@ to bring the random words together, whose sums the copies show; that is no part 
 """
 
 import uuid
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,10 +27,19 @@ from qring.schedule import ring
 from qring.schedule.chunks import even_chunks
 from qring.schedule.hops import Action, Hop
 from qring.security.masks.file import MaskFile, MaskLabel, Taken
+from qring.security.masks.gathering import Words
+from qring.security.masks.integrity import (
+    IntegrityCheck,
+    IntegrityVerdict,
+    Message,
+    OnlineCheck,
+    announcing,
+)
 from qring.security.masks.inventory import fill, mask_path
-from qring.security.masks.making import Made, MaskMaking, Words, make_masks
+from qring.security.masks.making import Made, MaskMaking, make_masks
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
+from qring.torch.together import SilentError, Together, as_tensor, wait_for
 
 # torch inspects the hook's annotations, so this module must not postpone their evaluation.
 
@@ -88,7 +97,7 @@ class PrivateHook:
         Raises:
             InputError: a folder that cannot be used, or noise that masks do not survive.
         """
-        together = _Together(self._alive(), self.workers)
+        together = Together(self._alive(), self.workers)
         name = np.frombuffer(uuid.uuid4().bytes, np.uint64)
         visibility = self.network.visibility(self.workers)
         terms = self.method.plan(count, self.workers, visibility=visibility)
@@ -134,11 +143,17 @@ class PrivateHook:
             masks = self._stocked().take(len(words), start=start)
             meter = Meter()
             low_bits = np.uint64((1 << self.sum_bits) - 1)
+            masked = (words + masks.own) & low_bits
             try:
-                sums = self._around((words + masks.own) & low_bits, meter, group)
+                sums, known = self._around(masked.copy(), meter, group)
+                missed = self._checked(masked, sums, known, meter)
             finally:
                 self.ledger += meter.ledger()
-        except _SilentError:
+        except _ChangedError as changed:
+            self.outcome = self._aborted(Reason.CHANGED_ONLINE, meter.ledger(), len(own))
+            self.outcome = replace(self.outcome, integrity=changed.verdict)
+            return self.outcome
+        except SilentError:
             self.outcome = self._aborted(Reason.DROPOUT, Ledger(), len(own))
             return self.outcome
         label = self._stocked().label
@@ -147,6 +162,7 @@ class PrivateHook:
             sums=np.broadcast_to(total, (self.workers, total.shape[1])),
             ledger=meter.ledger(),
             epsilon=label.epsilon,
+            correctness=min(1.0, label.epsilon + missed),
             withstood=label.withstood,
             first=masks.start,
             contributors=tuple(range(self.workers)),
@@ -172,7 +188,7 @@ class PrivateHook:
             batch = np.frombuffer(stock.label.batch, np.int64)
             state[2:] = [stock.used, stock.label.masks, *map(int, batch)]
         refused, counts, used, masks, high, low = (
-            _Together(self._alive(), self.workers).everyone(np.array([state]).view(np.uint64))
+            Together(self._alive(), self.workers).everyone(np.array([state]).view(np.uint64))
             .view(np.int64).T
         )  # fmt: skip
         if problem is not None:
@@ -222,39 +238,72 @@ class PrivateHook:
         assert self._stock is not None  # noqa: S101 - ranks agreed on where it stands
         return self._stock
 
-    def _around(self, masked: Words, meter: Meter, group: dist.ProcessGroup) -> Words:
-        """Sum masked words with the others; what a hop carries is charged on every rank."""
+    def _around(
+        self, masked: Words, meter: Meter, group: dist.ProcessGroup
+    ) -> tuple[Words, "_Known"]:
+        """Sum masked words with the others, and remember what was sent and received.
+
+        What a hop carries is charged on every rank.
+        """
+        known, number = _Known([], [], []), 0
         wire = WordFormat(word_bits=self.sum_bits, workers=self.workers, carry=False)
         chunks = even_chunks(len(masked), self.workers)
         rounds = ring.all_reduce(self.workers, gather=self.method.gather)
         for done, hops in enumerate(rounds, 1):
-            arriving: list[tuple[Hop, NDArray[np.uint8]]] = []
+            arriving: list[tuple[int, Hop, NDArray[np.uint8]]] = []
             works = []
             for hop in hops:
                 part = masked[chunks[hop.chunk]]
                 bits = wire.bits(len(part), hop.summed)
                 mine = hop.src == self._rank
                 message = wire.pack(part, hop.summed) if mine else np.empty(0, np.uint8)
+                if mine:
+                    known.sent.append(Message(number, chunks[hop.chunk].start, part.copy()))
                 self.network.pair_link(
                     hop.src, hop.dst, meter=meter, rng=self._noise if mine else None
                 ).carry(message, bits)
                 try:
                     if bits and mine:
-                        works.append(dist.isend(_tensor(message), group=group, group_dst=hop.dst))
+                        works.append(dist.isend(as_tensor(message), group=group, group_dst=hop.dst))
                     elif bits and hop.dst == self._rank:
                         box = np.empty(-(-bits // 8), np.uint8)
-                        arriving.append((hop, box))
-                        works.append(dist.irecv(_tensor(box), group=group, group_src=hop.src))
+                        arriving.append((number, hop, box))
+                        works.append(dist.irecv(as_tensor(box), group=group, group_src=hop.src))
                 except RuntimeError as error:
-                    raise _SilentError("another rank died, or does not answer") from error
+                    raise SilentError("another rank died, or does not answer") from error
+                known.hops.append((hop.src, hop.dst))
+                number += 1
             for work in works:
-                _wait(work)
-            for hop, message in arriving:
+                wait_for(work)
+            for place, hop, message in arriving:
                 target = masked[chunks[hop.chunk]]
                 received = wire.unpack(message, len(target), hop.summed)
+                known.received.append(Message(place, chunks[hop.chunk].start, received))
                 target[:] = wire.add(received, target) if hop.action is Action.ADD else received
             meter.rounds = done
-        return masked
+        return masked, known
+
+    def _checked(self, masked: Words, sums: Words, known: "_Known", meter: Meter) -> float:
+        """Make sure that all ranks hold the same, right sum.
+
+        Returns the probability that any sum under these masks is wrong and passes.
+        """
+        if self.method.online_check is OnlineCheck.LEFT_OUT:
+            return 1.0
+        together = Together(self._alive(), self.workers)
+        together.everyone(np.zeros((1, 1), np.uint64))  # all are done: only now are coins drawn
+        wiring = announcing(self.workers, meter)
+        check = IntegrityCheck.plan(
+            len(masked), self.sum_bits, self.method.epsilon, masks=self._stocked().label.masks
+        )
+        verdict, chosen = check.run(
+            masked[None], sums[None], coins=self._public, wiring=wiring, gathering=together,
+            liars=self.network.liars,
+        )  # fmt: skip
+        if not verdict.passed:
+            links = check.blame(*known, chosen=chosen, wiring=wiring, gathering=together)
+            raise _ChangedError(replace(verdict, links=links))
+        return self.method.epsilon
 
     def _alive(self) -> dist.ProcessGroup:
         if self._group is None:
@@ -307,8 +356,20 @@ def _in_memory(making: MaskMaking, batch: bytes, rank: int) -> tuple[Made, "_Sto
     return made, _Stock(label, own, total)
 
 
-class _SilentError(PeerError):
-    """Another rank does not answer. A ``PeerError`` where masks are made on their own."""
+class _ChangedError(Exception):
+    """The ring's result did not pass its check."""
+
+    def __init__(self, verdict: IntegrityVerdict) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict
+
+
+class _Known(NamedTuple):
+    """Hops of a run, and the messages that this rank sent and received."""
+
+    hops: list[tuple[int, int]]
+    sent: list[Message]
+    received: list[Message]
 
 
 class _Stock:
@@ -327,36 +388,3 @@ class _Stock:
         self._own[self.used : part.stop] = 0
         self.used = part.stop
         return taken
-
-
-class _Together:
-    """Brings words of all ranks together, as a simulation must."""
-
-    def __init__(self, group: dist.ProcessGroup, workers: int) -> None:
-        self._group, self._workers = group, workers
-
-    def total(self, own: Words) -> Words:
-        summed = _tensor(own.sum(axis=0, dtype=np.uint64).view(np.int64))
-        _attempt(lambda: dist.all_reduce(summed, group=self._group))  # wraps, as phases do
-        return np.asarray(summed.numpy().view(np.uint64))
-
-    def everyone(self, own: Words) -> Words:
-        mine = _tensor(own[0].view(np.int64).copy())
-        rows = [torch.empty_like(mine) for _ in range(self._workers)]
-        _attempt(lambda: dist.all_gather(rows, mine, group=self._group))
-        return np.stack([row.numpy() for row in rows]).view(np.uint64)
-
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(array)
-
-
-def _wait(work: Any) -> None:
-    _attempt(work.wait)
-
-
-def _attempt(call: Callable[[], Any]) -> None:
-    try:
-        call()
-    except RuntimeError as error:
-        raise _SilentError("another rank died, or does not answer") from error

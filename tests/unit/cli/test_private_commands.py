@@ -35,12 +35,14 @@ def test_a_private_sum_is_that_of_superdense_and_says_what_vouches_for_it(files,
     assert own["result_hash"] == plain["result_hash"]
     assert own["totals"]["online_qubits"] == plain["totals"]["online_qubits"]
     assert own["totals"]["setup_qubits"] > plain["totals"]["setup_qubits"]
-    assert own["epsilon"] == 2**-10
+    assert own["epsilon_secrecy"] == 2**-10
+    assert own["epsilon_correctness"] == 2 * 2**-10
+    assert own["epsilon_total"] == 3 * 2**-10
     assert own["contributors"] == 3
     assert own["copies_shared"] > own["copies_tested"] > 0
     assert main(["allreduce", *files, "--protocol", "private", *WORDS]) == 0
     shown = capsys.readouterr()
-    assert "epsilon 0.000977 over all uses" in shown.out
+    assert "secrecy epsilon 0.000977, correctness epsilon 0.00195, total 0.00293" in shown.out
     assert "caution: epsilon 0.000977 is a bound" in shown.err
 
 
@@ -72,6 +74,21 @@ def test_an_eavesdropper_ends_the_run_with_status_1(files, capsys):
     assert own["aborted"] == "a tested copy was not what it should be"
     assert own["failed"] > 0
     assert own["totals"]["online_qubits"] == 0
+
+
+@pytest.mark.parametrize("name", ["online-flips", "online-shift"])
+def test_who_changes_qubits_online_ends_the_run_and_is_located(files, capsys, name):
+    ask = ["allreduce", *files, "--protocol", "private", *WORDS, "--adversary", name]
+    own = answer(capsys, *ask, status=1)
+    assert own["aborted"].startswith("the ring's result failed its check")
+    assert len(own["changed_links"]) >= 3
+    unseen = answer(capsys, *ask, "--online-check", "left-out")
+    assert unseen["agreed"] is (name == "online-shift")
+    assert unseen["epsilon_total"] == 1
+    assert main([*ask, "--adversary-copies", "3"]) == 2
+    assert "leaves them alone" in capsys.readouterr().err
+    assert main(["allreduce", *files, "--protocol", "ghz", *WORDS[:4], "--adversary", name]) == 2
+    assert "choose --protocol private" in capsys.readouterr().err
 
 
 def test_lost_workers(files, capsys):

@@ -1,4 +1,4 @@
-"""``--adversary``: an eavesdropper on the way of GHZ copies, so that one can see what happens."""
+"""``--adversary``: an eavesdropper on the way of copies or qubits, to see what happens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from qring.errors import InputError
 from qring.network.adversary.aim import Aim, Every, These
-from qring.network.adversary.base import Adversary, Source
+from qring.network.adversary.base import Adversary, Interceptor, Source
+from qring.network.adversary.online import FlipOnline
 from qring.network.adversary.sources import (
     Basis,
     BitFlips,
@@ -30,13 +31,18 @@ _SOURCES: dict[str, Callable[[Aim], Source]] = {
     "epr-half": lambda aim: EprHalves(aim=aim),
     "bit-flip": lambda aim: BitFlips(workers=frozenset({1}), aim=aim),
 }
+_ONLINE: dict[str, Interceptor] = {
+    "online-flips": FlipOnline(),
+    "online-shift": FlipOnline(rounds=frozenset({0})),
+}
+"""A sum of its own for each worker; the same wrong sum for all."""
 
 
 def add_options(add: Callable[..., argparse.Action]) -> None:
     """Add who tampers, with which copies, and who lies."""
-    add("--adversary", choices=list(_SOURCES), metavar="NAME",
-        help="ghz, vga, private: tamper with copies on their way: "
-        + ", ".join(_SOURCES))  # fmt: skip
+    add("--adversary", choices=[*_SOURCES, *_ONLINE], metavar="NAME",
+        help="ghz, vga, private: tamper with copies on their way: " + ", ".join(_SOURCES)
+        + "; private: with the ring's qubits: " + ", ".join(_ONLINE))  # fmt: skip
     add("--adversary-copies", metavar="K,...",
         help="ghz, vga, private: numbers of the copies tampered with, as shared "
         "(default: all)")  # fmt: skip
@@ -51,6 +57,17 @@ def adversary(arguments: argparse.Namespace) -> Adversary | None:
         if arguments.adversary_copies is not None:
             raise InputError("--adversary-copies says where to tamper: give --adversary too")
         return Adversary(nodes=nodes) if nodes else None
+    if arguments.adversary in _ONLINE:
+        if arguments.protocol != "private":
+            raise InputError(
+                f"{arguments.adversary} changes qubits of a masked ring, and {arguments.protocol} "
+                "has none: choose --protocol private, or another --adversary"
+            )
+        if arguments.adversary_copies is not None:
+            raise InputError(
+                f"--adversary-copies names GHZ copies, and {arguments.adversary} leaves them alone"
+            )
+        return Adversary(nodes=nodes, online=_ONLINE[arguments.adversary])
     aim: Aim = Every()
     if arguments.adversary_copies is not None:
         aim = These(tuple(_numbers("--adversary-copies", arguments.adversary_copies)))

@@ -10,6 +10,7 @@ from qring.cli.protocols import ghz
 from qring.cli.protocols.choice import AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.errors import InputError
+from qring.security.masks.integrity import OnlineCheck
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import OnDropout, PrivateAggregate
 
@@ -22,6 +23,9 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
         "(default: make them for this sum alone)")  # fmt: skip
     add("--tested-share", type=float, metavar="F",
         help="private: share of copies to test (default: what costs fewest copies)")  # fmt: skip
+    add("--online-check", choices=[each.value for each in OnlineCheck],
+        default=OnlineCheck.REQUIRED.value,
+        help="private: check the ring's result before use (default: required)")  # fmt: skip
 
 
 def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Private:
@@ -32,6 +36,7 @@ def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Private:
         epsilon=arguments.epsilon,
         tested_share=arguments.tested_share,
         inventory=arguments.masks,
+        online_check=OnlineCheck(arguments.online_check),
         on_dropout=OnDropout.RERUN if arguments.on_dropout == "rerun" else OnDropout.ABORT,
         dropouts=dict(map(_dropout, arguments.drop)),
     )
@@ -49,7 +54,9 @@ def _figures(result: Aggregate) -> dict[str, int | float]:
     if not isinstance(result, PrivateAggregate):
         return {}
     found: dict[str, int | float] = {
-        "epsilon": result.epsilon,
+        "epsilon_secrecy": result.epsilon,
+        "epsilon_correctness": result.correctness,
+        "epsilon_total": result.total_epsilon,
         "corrupted_words_withstood": result.withstood,
         "first_mask": result.first,
         "contributors": len(result.contributors),
@@ -67,8 +74,8 @@ def _notes(result: Aggregate) -> tuple[str, ...]:
     if not isinstance(result, PrivateAggregate):
         return ()
     return (
-        f"privacy: epsilon {result.epsilon:.3g} over all uses of the batch of masks "
-        "(bound, finite size)",
+        f"over all uses of the batch of masks: secrecy epsilon {result.epsilon:.3g}, correctness "
+        f"epsilon {result.correctness:.3g}, total {result.total_epsilon:.3g} (bounds, finite size)",
     )
 
 

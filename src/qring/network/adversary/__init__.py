@@ -10,7 +10,8 @@ each batch of copies and answers with those that she changed
 the public history so far (:class:`~qring.network.adversary.base.Public`). *An aim* says which
 copies: :class:`Every`, :class:`These`, :class:`RandomCopies`. *Dishonest nodes* (``nodes``) are
 on her side: they tell her all they have, and announce whatever makes a test pass, after everybody
-else.
+else. *An interceptor* (``online``) changes messages of a superdense ring: who supplies pairs
+reads what they carry, and hands on what she likes.
 
 A protocol that tests copies before using them works on a pool::
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.network.copies import Tampered
 
-__all__ = ["Adversary", "History", "Public", "Source"]
+__all__ = ["Adversary", "History", "Interceptor", "Public", "Source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,23 @@ class Source(Protocol):
         """
 
 
+class Interceptor(Protocol):
+    """What an eavesdropper does to messages on the pairs that she supplied. A frozen value."""
+
+    def alter(
+        self, message: NDArray[np.uint8], bits: int, *, src: int, dst: int, round_: int
+    ) -> None:
+        """Change a packed message of ``bits`` bits, first bit highest, in place.
+
+        ``round_`` counts the online rounds that are over.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adversary:
     """An eavesdropper, her ``source`` of copies, and the dishonest ``nodes`` on her side.
+
+    ``online`` is what she does to messages of a superdense ring, whose pairs she supplies.
 
     Nodes pool all they have with her. In a test they speak last and say what makes it pass; in
     a sum they report honestly, as what they could spoil there is their own.
@@ -54,6 +69,7 @@ class Adversary:
 
     source: Source | None = None
     nodes: frozenset[int] = frozenset()
+    online: Interceptor | None = None
 
     def check(self, workers: int) -> None:
         """Refuse nodes that do not exist.

@@ -66,7 +66,8 @@ class DenseNetwork(Network):
             raise InputError("the referee measures: pass rng=numpy.random.default_rng(...)")
         send = partial(_send, self.representation, self.noise_between(src, dst), rng)
         kept = faults if self.record_faults else None
-        return ExplicitLink(src, dst, meter, send=send, faults=kept)
+        link = ExplicitLink(src, dst, meter, send=send, faults=kept)
+        return self.intercepted(link, src, dst, meter)
 
     def ghz_supply(self, workers: int, *, wiring: Wiring, rng: np.random.Generator) -> Supply:
         """Copies that are shared as they are needed, untested."""

@@ -12,10 +12,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qring.collectives.ghz.digits import majority_digit
 from qring.collectives.ghz.readout import set_digit
@@ -28,44 +27,17 @@ from qring.network.view import Announced
 from qring.network.wiring import Announcement, Distribution, Wiring
 from qring.security.masks.amplify import amplify
 from qring.security.masks.check import SumCheck
+from qring.security.masks.gathering import EVERYBODY, Gathering, Words
 from qring.security.masks.outcome import Reason
 from qring.security.masks.terms import MaskTerms
 
-__all__ = ["EVERYBODY", "Gathering", "Made", "MaskMaking", "Source", "check_noise", "make_masks"]
+__all__ = ["Made", "MaskMaking", "Source", "check_noise", "make_masks"]
 
-Words = NDArray[np.uint64]
 Source = Callable[[int], bytes]
 """Gives that many random bytes, as ``os.urandom`` does."""
 
 _WORDS_AT_ONCE = 1 << 16
 _OVERLAPS_AT_ONCE = 4  # parts overlap by what amplification costs; longer parts waste less
-
-
-class Gathering(Protocol):
-    """How a simulation brings together the words of all workers, on whose sum the copies depend.
-
-    ``own`` has a row for each worker that lives here. It is no part of the protocol.
-    """
-
-    def total(self, own: Words) -> Words:
-        """Sum of all workers' words, mod 2^64."""
-
-    def everyone(self, own: Words) -> Words:
-        """All workers' words, a row each."""
-
-
-class _Here:
-    """All workers live in this process."""
-
-    def total(self, own: Words) -> Words:
-        return np.asarray(own.sum(axis=0, dtype=np.uint64))
-
-    def everyone(self, own: Words) -> Words:
-        return own
-
-
-EVERYBODY: Gathering = _Here()
-"""All workers live in this process."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -27,8 +27,10 @@ from qring.network.links import Faults
 from qring.network.network import Network
 from qring.network.view import Announced, View
 from qring.schedule.ring import Direction
+from qring.security.masks.gathering import Words
+from qring.security.masks.integrity import IntegrityCheck, OnlineCheck, Recorder
 from qring.security.masks.inventory import Inventory, fill
-from qring.security.masks.making import Made, MaskMaking, Source, Words, make_masks
+from qring.security.masks.making import Made, MaskMaking, Source, make_masks
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.silence import Silence, SilentError
 from qring.security.masks.terms import DEFAULT_EPSILON, MaskTerms
@@ -39,14 +41,17 @@ __all__ = ["Masks", "Private", "Stocked", "fresh_masks"]
 class Masks(NamedTuple):
     """Masks of all workers, shape (workers, count), number ``first`` and on of a batch.
 
-    ``total`` are their public sums mod 2^B; ``ledger`` is what making them took, empty for masks
-    from an inventory.
+    ``total`` are their public sums mod 2^B; the batch held ``batch`` masks. ``epsilon`` is their
+    secrecy, ``correctness`` the probability that wrong sums passed their check. ``ledger`` is what
+    making them took, empty for masks from an inventory.
     """
 
     own: Words
     total: Words
     first: int
+    batch: int
     epsilon: float
+    correctness: float
     withstood: int
     terms: MaskTerms | None = None
     ledger: Ledger = Ledger()
@@ -66,15 +71,17 @@ class Private:
 
     What is learned beyond the sum is at most ``epsilon``, in trace distance, over everything that
     the same batch of masks is used for: a bound at finite size. It takes authenticated classical
-    channels, public coins drawn after copies are received, and two honest workers. Sums still
-    leak what sums leak, and whoever changes qubits online can spoil them.
+    channels, public coins drawn after copies are received, and two honest workers. The sum is
+    right, and the same for all, or the run is aborted. Sums still leak what sums leak.
 
     Args:
         encoding: what becomes words; sums are formed mod 2^B.
-        epsilon: of the whole batch; also the probability that wrong mask sums pass their check.
+        epsilon: secrecy of the whole batch; also the probability that wrong mask sums pass their
+            check, and that a changed message passes those after the rings of a batch.
         tested_share: of the copies; what costs fewest copies unless given.
         inventory: a folder of masks made ahead; without one they are made for this sum alone.
         gather: direction of the all-gather.
+        online_check: whether results are checked before anybody uses them.
         on_dropout: whether a worker that falls silent ends the run, or the others make new masks
             and sum without it.
         dropouts: a scenario to simulate: worker → online round, from 0, from which on it is
@@ -87,6 +94,7 @@ class Private:
     tested_share: float | None = None
     inventory: Path | None = None
     gather: Direction = Direction.COUNTER_CLOCKWISE
+    online_check: OnlineCheck = OnlineCheck.REQUIRED
     on_dropout: OnDropout = OnDropout.ABORT
     dropouts: Mapping[int, int] = field(default_factory=dict)
     source: Source = field(default=os.urandom, repr=False)
@@ -179,7 +187,7 @@ class Private:
                     f"{self.epsilon:.3g}; allow that much, or make new masks"
                 )
             first, own, total = inventory.take(count)
-        return Masks(own, total, first, label.epsilon, label.withstood)
+        return Masks(own, total, first, label.masks, label.epsilon, label.epsilon, label.withstood)
 
     def _online(
         self,
@@ -193,8 +201,9 @@ class Private:
     ) -> PrivateAggregate | PrivateAborted:
         meter, faults = Meter(), list[Faults]()
         workers = len(words)
-        silence = Silence(self.dropouts, meter)
-        link = silence.over(partial(network.pair_link, meter=meter, rng=rng, faults=faults))
+        silence, recorder = Silence(self.dropouts, meter), Recorder()
+        pairs = recorder.over(partial(network.pair_link, meter=meter, rng=rng, faults=faults))
+        link = silence.over(pairs)
         low_bits = np.uint64((1 << sum_bits) - 1)
         masked = (words + masks.own) & low_bits
         wire = WordFormat(word_bits=sum_bits, workers=workers, carry=False)
@@ -204,13 +213,31 @@ class Private:
             )
         except SilentError:
             return self._without(silence.lost, gradients, masks, meter, network, rng, progress)
+        missed = 1.0
+        if self.online_check is OnlineCheck.REQUIRED:
+            check = IntegrityCheck.plan(masked.shape[1], sum_bits, self.epsilon, masks=masks.batch)
+            verdict = recorder.verdict(
+                check, masked, sums, wire=wire, gather=self.gather, coins=rng, meter=meter,
+                liars=network.liars,
+            )  # fmt: skip
+            missed = self.epsilon
+            if not verdict.passed:
+                return PrivateAborted(
+                    sums=np.empty((0, gradients.shape[1])),
+                    ledger=masks.ledger + meter.ledger(),
+                    faults=tuple(faults),
+                    workers=workers,
+                    reason=Reason.CHANGED_ONLINE,
+                    integrity=verdict,
+                )
         decoded = self.encoding.decode((sums - masks.total) & low_bits, workers)
         return PrivateAggregate(
             sums=decoded,
             ledger=masks.ledger + meter.ledger(),
             faults=tuple(faults),
-            caveats=(_conditions(masks), *noise_caveats(network), *network.caveats),
+            caveats=(*self._conditions(masks), *noise_caveats(network), *network.caveats),
             epsilon=masks.epsilon,
+            correctness=min(1.0, masks.correctness + missed),
             withstood=masks.withstood,
             first=masks.first,
             contributors=tuple(range(workers)),
@@ -218,6 +245,18 @@ class Private:
             view=masks.view,
             masked=masked if network.record_view else None,
         )
+
+    def _conditions(self, masks: Masks) -> tuple[str, ...]:
+        found = [
+            f"epsilon {masks.epsilon:.3g} is a bound over all uses of the batch of masks; it takes "
+            "authenticated classical channels, coins drawn after receipt, and two honest workers"
+        ]
+        if self.online_check is OnlineCheck.LEFT_OUT:
+            found.append(
+                "the ring's results were not checked: whoever changes qubits online can give each "
+                "worker a sum of its own"
+            )
+        return tuple(found)
 
     def _without(
         self,
@@ -281,7 +320,16 @@ def fresh_masks(
 
     made = make_masks(making, keep)
     return _aborted(making, made) or Masks(
-        own, total, 0, terms.epsilon, terms.withstood, terms, making.ledger, tuple(view or ())
+        own,
+        total,
+        0,
+        terms.masks,
+        terms.epsilon,
+        terms.epsilon,
+        terms.withstood,
+        terms,
+        making.ledger,
+        tuple(view or ()),
     )
 
 
@@ -294,11 +342,4 @@ def _aborted(making: MaskMaking, made: Made) -> PrivateAborted | None:
         workers=making.terms.workers,
         reason=made.reason,
         verdict=made.verdict,
-    )
-
-
-def _conditions(masks: Masks) -> str:
-    return (
-        f"epsilon {masks.epsilon:.3g} is a bound over all uses of the batch of masks; it takes "
-        "authenticated classical channels, coins drawn after receipt, and two honest workers"
     )

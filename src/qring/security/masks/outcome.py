@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qring.collectives.aggregate import Aborted, Aggregate
 from qring.network.pool import Verdict
 from qring.network.view import View
+from qring.security.masks.integrity import IntegrityVerdict
 from qring.security.masks.terms import MaskTerms
 
 __all__ = ["OnDropout", "PrivateAborted", "PrivateAggregate", "Reason"]
@@ -33,25 +34,34 @@ class Reason(Enum):
     TAMPERED = "a tested copy was not what it should be"
     WRONG_SUMS = "the masks do not add up to what was announced"
     DROPOUT = "a worker fell silent"
+    CHANGED_ONLINE = "the ring's result failed its check: noise, or somebody, changed a message"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PrivateAggregate(Aggregate):
     """The sum over ``contributors``, and what vouches for its privacy.
 
-    ``terms`` are those that the masks were made under, if they were made here: ε of ``epsilon``
-    bounds everything that an eavesdropper learns beyond sums over *all* uses of the batch. Masks
-    number ``first`` and on were used. On a network that records it, ``view`` is what an adversary
-    saw and holds of the copies, and ``masked``, shape (workers, words), what the ring told her.
+    ``terms`` are those that the masks were made under, if they were made here. ``epsilon``, the
+    secrecy, bounds everything that an eavesdropper learns beyond sums over *all* uses of the batch;
+    ``correctness`` the probability that any of their sums is wrong though it passed: by wrong mask
+    sums, or by a changed message. Masks number ``first`` and on were used. On a network that
+    records it, ``view`` is what an adversary saw and holds of the copies, and ``masked``, shape
+    (workers, words), what the ring told her.
     """
 
     epsilon: float
+    correctness: float
     withstood: int
     first: int
     contributors: tuple[int, ...]
     terms: MaskTerms | None = None
     view: View = ()
     masked: NDArray[np.uint64] | None = None
+
+    @property
+    def total_epsilon(self) -> float:
+        """Secrecy and correctness together: distance from right sums that hide single words."""
+        return min(1.0, self.epsilon + self.correctness)
 
     @property
     def mean(self) -> NDArray[Any]:
@@ -64,12 +74,14 @@ class PrivateAggregate(Aggregate):
 class PrivateAborted(Aborted):
     """A run that ended without a sum; masks it had taken are gone.
 
-    ``verdict`` is that of the tests, where they were reached; ``lost`` are silent workers.
+    ``verdict`` is that of the tests, where they were reached, ``integrity`` that of the check
+    after the ring; ``lost`` are silent workers.
     """
 
     reason: Reason
     verdict: Verdict | None = None
     lost: tuple[int, ...] = ()
+    integrity: IntegrityVerdict | None = None
 
     def __str__(self) -> str:
         text = f"aborted: {self.reason.value}"
@@ -79,6 +91,8 @@ class PrivateAborted(Aborted):
             text += f"; {self.verdict.failed:,} of {self.verdict.tested:,} tests failed"
             if self.verdict.evidence:
                 text += f", first {self.verdict.evidence[0]}"
+        if self.integrity is not None and not self.integrity.passed:
+            text += f"; {self.integrity}; its masks are gone: try again with the same workers"
         return text
 
     def evidence(self) -> dict[str, Any]:
@@ -88,4 +102,7 @@ class PrivateAborted(Aborted):
             found["tested"] = self.verdict.tested
             found["failed"] = self.verdict.failed
             found["evidence"] = [str(each) for each in self.verdict.evidence]
+        if self.integrity is not None and not self.integrity.passed:
+            found["differing_workers"] = list(self.integrity.differing)
+            found["changed_links"] = [list(link) for link in self.integrity.links]
         return found
