@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.encoding.formats import FloatFormat, Values, Width, WireFormat, WordFormat, width_of_sum
+from qring.encoding.steps import nearest_steps
 from qring.errors import BudgetError, InputError
 
 __all__ = [
@@ -198,7 +199,8 @@ class FixedPoint:
     """Reals in [−limit, limit] become signed words of ``word_bits`` bits, rounded to nearest.
 
     One step is limit / (2^(b−1)−1), so a sum of n values is exact in steps and off by at most
-    n/2 steps in value. Sums come back as float64.
+    n/2 steps in value, at every word size. Sums come back as float64, whose 53 bits round sums
+    of wider words once more.
     """
 
     word_bits: int
@@ -234,6 +236,11 @@ class FixedPoint:
             BudgetError: values beyond the limit, or sums too wide.
         """
         self.budget(len(gradients))
+        if not np.isfinite(self.limit * len(gradients)):
+            raise BudgetError(
+                f"a sum of {len(gradients)} values up to {self.limit:g} exceeds what a float "
+                "holds; lower the limit, or scale the values"
+            )
         refuse_nonfinite(gradients)
         if self.out_of_range is OutOfRange.CLIP or gradients.size == 0:
             return
@@ -255,9 +262,8 @@ class FixedPoint:
                 reals = row[block].astype(np.float64)
                 if self.out_of_range is OutOfRange.CLIP:
                     np.clip(reals, -self.limit, self.limit, out=reals)
-                reals /= self.step
-                np.rint(reals, out=reals)
-                np.add(reals.astype(np.int64), largest, out=target[block].view(np.int64))
+                steps = nearest_steps(reals, self.limit, self.word_bits)
+                np.add(steps, largest, out=target[block].view(np.int64))
         return words, self.words.format(len(gradients))
 
     def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[np.float64]:

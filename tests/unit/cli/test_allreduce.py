@@ -89,6 +89,22 @@ def test_noise_is_cautioned(capsys, files):
     assert "DIFFER" in out
 
 
+@pytest.mark.parametrize("protocol", ["superdense", "classical", "ghz", "vga", "private", "secagg"])
+@pytest.mark.parametrize("bits", [53, 58, 60])
+def test_ends_of_the_range_are_right_in_wide_words(capsys, tmp_path, protocol, bits):
+    paths = []
+    for k in range(4):
+        paths.append(tmp_path / f"worker{k}.npy")
+        np.save(paths[-1], np.array([-1.0, 0.25, 1.0]))
+    total = tmp_path / "sum.npy"
+    status, _, _ = run(
+        capsys, "allreduce", *paths, "--word-bits", bits, "--clip", 1, "--protocol", protocol,
+        "--out", total,
+    )  # fmt: skip
+    assert status == 0
+    assert np.load(total) == pytest.approx([-4.0, 1.0, 4.0], rel=1e-14)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -1,6 +1,8 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qring import BitBudget, BudgetError, FixedPoint, FloatBits, InputError, Integers, OutOfRange
@@ -43,6 +45,45 @@ def test_fixed_point_is_off_by_at_most_half_a_step(word_bits, limit, reals):
     words, _ = encoding.encode(row)
     error = np.abs(encoding.decode(words, 1) - row)
     assert (error <= encoding.step * (0.5 + 1e-6)).all()
+
+
+@pytest.mark.parametrize("word_bits", range(2, 63))
+@settings(max_examples=20)
+@given(
+    st.floats(1e-250, 1e250) | st.just(1.0),
+    st.lists(st.floats(-1, 1) | st.sampled_from([-1.0, 1.0, 0.5, -0.25]), min_size=1, max_size=9),
+)
+def test_fixed_point_finds_the_nearest_word_at_every_size(word_bits, limit, reals):
+    row = np.clip(np.array([reals]) * limit, -limit, limit)
+    words, _ = FixedPoint(word_bits=word_bits, limit=limit).encode(row)
+    largest = 2 ** (word_bits - 1) - 1
+    for word, real in zip(words[0].tolist(), row[0].tolist(), strict=True):
+        steps = word - largest
+        assert -largest <= steps <= largest
+        true = Fraction(real) * largest / Fraction(limit)
+        assert abs(steps - true) <= Fraction(1, 2) + Fraction(1, 2**12)
+
+
+@pytest.mark.parametrize("word_bits", range(2, 61))
+@settings(max_examples=20)
+@given(st.lists(st.floats(-1, 1) | st.sampled_from([-1.0, 1.0]), min_size=4, max_size=4))
+def test_sums_of_fixed_point_are_exact_fractions_at_every_size(word_bits, reals):
+    encoding = FixedPoint(word_bits=word_bits, limit=1.0)
+    words, wire = encoding.encode(np.array(reals)[:, None])
+    total = words.sum(axis=0, dtype=np.uint64) & np.uint64(2**wire.sum_bits - 1)
+    largest = 2 ** (word_bits - 1) - 1
+    steps = sum(words[:, 0].tolist()) - 4 * largest
+    found = Fraction(float(encoding.decode(total, 4)[0]))
+    assert abs(found - Fraction(steps, largest)) <= Fraction(4, 2**51)
+    allowed = Fraction(1025, 512 * largest) + Fraction(1, 2**49)  # four half steps, and floats
+    assert abs(found - sum(map(Fraction, reals))) <= allowed
+
+
+def test_a_sum_beyond_what_a_float_holds_is_refused():
+    encoding = FixedPoint(word_bits=8, limit=1e308)
+    assert encoding.decode(encoding.encode(np.array([[1e308]]))[0], 1)[0] == pytest.approx(1e308)
+    with pytest.raises(BudgetError, match="exceeds what a float holds"):
+        encoding.encode(np.full((4, 1), 1e308))
 
 
 def test_fixed_point_clips_only_when_told_to():
