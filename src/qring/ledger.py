@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from qring.errors import InputError
+from qring.validate import check_enum
 
 __all__ = ["Carrier", "Entry", "Ledger", "Meter", "Phase", "Totals"]
 
@@ -45,6 +46,10 @@ class Entry:
     phase: Phase
     carrier: Carrier
     count: int
+
+    def __post_init__(self) -> None:
+        check_enum("phase", self.phase, Phase)
+        check_enum("carrier", self.carrier, Carrier)
 
 
 _Key = tuple[int, int, Phase, Carrier]

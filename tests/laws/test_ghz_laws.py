@@ -284,7 +284,6 @@ def test_majority_votes_and_their_ties(workers, zero_is_positive, tie):
         (np.zeros((2, 3)), {"weights": (1,)}, {}, "2 weights"),
         (np.zeros((2, 3)), {"weights": (1, 0)}, {}, "non-zero"),
         (np.zeros((2, 3)), {"encoding": FixedPoint(word_bits=62, limit=1.0)}, {}, "63 bits"),
-        (np.zeros((2, 3)), {"encoding": Integers(word_bits=0)}, {}, "at least 1 bit"),
         (np.zeros((2, 3)), {"weights": (2**60, 1)}, {}, "takes 76 bits"),
         (np.zeros((2, 3)), {"checksum": Checksum(bits=60)}, {}, "checksum"),
         (np.zeros((2, 3)), {}, {"dephasing": 0.5}, "visibility is 0"),

@@ -259,7 +259,7 @@ def test_several_workers_may_die_and_two_are_needed():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"encoding": qring.FloatBits()}, "masks cover words"),
+        ({"encoding": qring.FloatBits()}, "the encoding of private got FloatBits"),
         ({"epsilon": 0.0}, "epsilon lies in"),
         ({"dropouts": {3: 1}}, "worker 3 cannot drop out"),
     ],

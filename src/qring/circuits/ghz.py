@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from qring.circuits.portable import CHANNEL, Bits, if_odd, import_qiskit
 from qring.errors import InputError
+from qring.validate import check_enum, check_whole
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -90,6 +91,7 @@ class GhzCopy:
 
     def __post_init__(self) -> None:
         check_workers(len(self.phases))
+        check_enum("source", self.source, Source)
         if not all(map(math.isfinite, self.phases)):
             raise InputError(f"phases are finite numbers of radians, not {self.phases}")
 
@@ -134,6 +136,9 @@ class PhaseDigits:
 
     def __post_init__(self) -> None:
         check_workers(len(self.words))
+        check_enum("source", self.source, Source)
+        for word in self.words:
+            check_whole("a word", word)
         if not 1 <= self.sum_bits <= 16:
             raise InputError(f"the circuit reads sums of 1 to 16 bits, not {self.sum_bits}")
         if min(self.words) < 0:

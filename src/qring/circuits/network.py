@@ -30,6 +30,7 @@ from qring.network.stabilisers import draw_strings, pauli_string
 from qring.network.supply import Supply
 from qring.network.view import Announced
 from qring.network.wiring import Wiring
+from qring.validate import check_enum
 
 __all__ = ["QiskitNetwork"]
 
@@ -56,6 +57,8 @@ class QiskitNetwork(Network):
     device_visibility: float = 1.0
 
     def __post_init__(self) -> None:
+        Network.__post_init__(self)
+        check_enum("source", self.source, Source)
         if self.record_view or (self.adversary is not None and self.adversary.nodes):
             raise InputError("a network of circuits records no view and knows no dishonest nodes")
         if self.source is Source.PLUS:

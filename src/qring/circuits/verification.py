@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qring.circuits.ghz import Source, check_workers, link_registers, share_copy
 from qring.circuits.portable import Bits, import_qiskit
 from qring.errors import InputError
+from qring.validate import check_enum
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -44,6 +45,7 @@ class StabiliserTest:
 
     def __post_init__(self) -> None:
         check_workers(self.workers)
+        check_enum("source", self.source, Source)
         if self.stabiliser is None:
             return
         sign, letters = self.stabiliser[:1], self.stabiliser[1:].replace("I", "_")
@@ -148,6 +150,7 @@ class HashedCheck:
 
     def __post_init__(self) -> None:
         check_workers(self.workers)
+        check_enum("source", self.source, Source)
         if not 1 <= len(self.subset) <= 8:
             raise InputError(f"the circuit checks 1 to 8 copies, not {len(self.subset)}")
 
@@ -187,6 +190,7 @@ class ZTest:
 
     def __post_init__(self) -> None:
         check_workers(self.workers)
+        check_enum("source", self.source, Source)
 
     def build(self) -> QuantumCircuit:
         """Qubits ``node``, bits ``outcome``, one a worker."""

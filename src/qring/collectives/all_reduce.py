@@ -11,6 +11,7 @@ from qring.collectives.aggregate import Aggregate, Method, Progress
 from qring.collectives.ring import Superdense
 from qring.errors import InputError
 from qring.network.network import Network
+from qring.validate import check_able, check_instance, check_rng
 
 __all__ = ["all_reduce"]
 
@@ -33,11 +34,18 @@ def all_reduce(
         progress: called after every round with the rounds done and the rounds there are.
 
     Raises:
-        InputError: shapes, types or values that cannot be summed.
+        InputError: shapes, types or values that cannot be summed; a name in place of a method,
+            or a seed in place of a generator.
         BudgetError: words too small for the values or their sum.
 
     Source: paper section 3.2.
     """
+    if method is not None:
+        check_able("method", method, ("run",), "a method such as qring.Superdense()")
+    if network is not None:
+        check_instance("network", network, Network, "qring.Network(...)")
+    if rng is not None:
+        check_rng(rng)
     rows = _as_rows(gradients)
     return (method or Superdense()).run(rows, network or Network(), rng, progress or _unseen)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from enum import Enum
 
 from qring.errors import InputError
+from qring.validate import check_enum
 
 __all__ = ["OnDropout", "check_answer"]
 
@@ -31,8 +32,7 @@ def check_answer(answer: OnDropout, allowed: Collection[OnDropout], method: str)
     Raises:
         InputError: no :class:`OnDropout`, or not one of ``allowed``.
     """
-    if not isinstance(answer, OnDropout):
-        raise InputError(f"on_dropout is one of qring.OnDropout, not {answer!r}")
+    check_enum("on_dropout", answer, OnDropout)
     if answer not in allowed:
         names = " or ".join(each.value for each in OnDropout if each in allowed)
         raise InputError(f"{method} cannot {answer.value} when a worker is lost: choose {names}")

@@ -21,6 +21,7 @@ from qring.schedule import ring
 from qring.schedule.chunks import even_chunks
 from qring.schedule.hops import Action, Round
 from qring.schedule.ring import Direction
+from qring.validate import check_able, check_enum
 
 __all__ = ["Classical", "Superdense", "around_the_ring", "noise_caveats"]
 
@@ -33,6 +34,9 @@ class Classical:
 
     encoding: Encoding = field(default_factory=FloatBits)
     gather: Direction = Direction.COUNTER_CLOCKWISE
+
+    def __post_init__(self) -> None:
+        _check(self.encoding, self.gather)
 
     def run(
         self,
@@ -61,6 +65,9 @@ class Superdense:
     encoding: Encoding = field(default_factory=FloatBits)
     gather: Direction = Direction.COUNTER_CLOCKWISE
 
+    def __post_init__(self) -> None:
+        _check(self.encoding, self.gather)
+
     def run(
         self,
         gradients: NDArray[Any],
@@ -87,6 +94,11 @@ class Superdense:
             faults=tuple(faults),
             caveats=noise_caveats(network),
         )
+
+
+def _check(encoding: Encoding, gather: Direction) -> None:
+    check_able("encoding", encoding, ("encode", "decode"), "an encoding such as qring.FloatBits()")
+    check_enum("gather", gather, Direction)
 
 
 def noise_caveats(network: Network) -> tuple[str, ...]:

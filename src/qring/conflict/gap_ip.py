@@ -18,6 +18,7 @@ from qring.conflict.register import Register
 from qring.conflict.strategies.ancilla_free import AncillaFree
 from qring.errors import InputError
 from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.validate import check_able, check_enum, check_rng
 
 __all__ = ["GapIP", "Simulation", "gap_ip", "inner_product", "register_qubits"]
 
@@ -80,6 +81,10 @@ def gap_ip(
     Source: paper section 5.2, theorem 4, appendix D.
     """
     check_task(margin, error)
+    check_rng(rng)
+    check_enum("simulation", simulation, Simulation)
+    if strategy is not None:
+        check_able("strategy", strategy, ("run", "name"), "a strategy such as AncillaFree()")
     first, second = _vector(u, "u"), _vector(v, "v")
     if first.shape != second.shape:
         raise InputError(

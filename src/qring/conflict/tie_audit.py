@@ -22,6 +22,7 @@ from qring.conflict.signs import RelativeSigns, Signs, ZeroRule, as_signs
 from qring.errors import InputError
 from qring.ledger import Carrier, Ledger, Meter, Phase
 from qring.network.noise import NOISELESS, BellDiagonal
+from qring.validate import check_enum, check_instance, check_rng
 
 __all__ = ["CopyPlan", "TieAudit", "plan_copies", "tie_audit"]
 
@@ -82,6 +83,9 @@ def tie_audit(
 
     Source: paper section 5.3, theorem 5, appendix C.
     """
+    check_rng(rng)
+    check_instance("noise", noise, BellDiagonal, "BellDiagonal.depolarising(...)")
+    check_enum("zeros", zeros, ZeroRule)
     values = as_signs(signs, zeros)
     tied = as_ties(ties, values.coords)
     plan = plan_copies(tied, epsilon, delta)

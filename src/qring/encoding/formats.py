@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.encoding.packing import pack_words, unpack_words
+from qring.validate import check_enum
 
 __all__ = ["FloatFormat", "Width", "WireFormat", "WordFormat", "width_of_sum"]
 
@@ -82,6 +83,9 @@ class WordFormat:
     workers: int
     width: Width = Width.FIXED
     carry: bool = True
+
+    def __post_init__(self) -> None:
+        check_enum("width", self.width, Width)
 
     @property
     def sum_bits(self) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from qring.encoding.formats import WordFormat
 from qring.encoding.values import BitBudget, refuse_nonfinite
+from qring.validate import check_enum, check_flag
 
 __all__ = ["SignVote", "Tie"]
 
@@ -37,6 +38,10 @@ class SignVote:
 
     zero_is_positive: bool = True
     tie: Tie = Tie.PLUS
+
+    def __post_init__(self) -> None:
+        check_flag("zero_is_positive", self.zero_is_positive)
+        check_enum("tie", self.tie, Tie)
 
     @property
     def word_bits(self) -> int:

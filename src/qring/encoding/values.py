@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qring.encoding.formats import FloatFormat, Values, Width, WireFormat, WordFormat, width_of_sum
 from qring.encoding.steps import nearest_steps
 from qring.errors import BudgetError, InputError
+from qring.validate import check_able, check_enum, check_flag, check_real, check_whole
 
 __all__ = [
     "MAX_SUM_BITS",
@@ -26,6 +27,7 @@ __all__ = [
     "Integers",
     "OutOfRange",
     "WordEncoding",
+    "check_words",
     "refuse_nonfinite",
 ]
 
@@ -91,6 +93,7 @@ class BitBudget(NamedTuple):
         Raises:
             BudgetError: the sum would not fit ``MAX_SUM_BITS`` bits.
         """
+        check_whole("word_bits", word_bits)
         if word_bits < 1:
             raise BudgetError(f"a word needs at least 1 bit, not {word_bits}")
         sum_bits = width_of_sum(word_bits, workers)
@@ -115,6 +118,9 @@ class FloatBits:
     """
 
     allow_nonfinite: bool = False
+
+    def __post_init__(self) -> None:
+        check_flag("allow_nonfinite", self.allow_nonfinite)
 
     def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
         """Return the gradients themselves, after a check of their type and values."""
@@ -144,6 +150,11 @@ class Integers:
     word_bits: int
     width: Width = Width.FIXED
     signed: bool = True
+
+    def __post_init__(self) -> None:
+        _check_bits(self.word_bits, least=1)
+        check_enum("width", self.width, Width)
+        check_flag("signed", self.signed)
 
     def budget(self, weight: int) -> BitBudget:
         """Words and their carry."""
@@ -209,10 +220,15 @@ class FixedPoint:
     width: Width = Width.FIXED
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.limit) and self.limit > 0):
-            raise InputError(f"the limit of fixed point must be positive, not {self.limit}")
-        if self.word_bits < 2:
-            raise BudgetError(f"a signed word needs at least 2 bits, not {self.word_bits}")
+        check_real("the limit of fixed point", self.limit, above=0)
+        _check_bits(self.word_bits, least=2)
+        check_enum("out_of_range", self.out_of_range, OutOfRange)
+        check_enum("width", self.width, Width)
+        if self.step < np.finfo(np.float64).tiny:
+            raise InputError(
+                f"a limit of {self.limit:g} in {self.word_bits}-bit words leaves steps too small "
+                "for floats; scale the values up"
+            )
 
     @property
     def step(self) -> float:
@@ -269,6 +285,29 @@ class FixedPoint:
     def decode(self, sums: NDArray[np.uint64], weight: int) -> NDArray[np.float64]:
         """Return sums in the gradient's units."""
         return self.words.decode(sums, weight).astype(np.float64) * self.step
+
+
+def check_words(encoding: object, carried_by: str) -> None:
+    """Refuse an encoding that makes no words.
+
+    Raises:
+        InputError: it is one of float bits, or no encoding at all.
+    """
+    check_able(
+        f"the encoding of {carried_by}", encoding,
+        ("word_bits", "budget", "check", "encode", "decode"),
+        "an encoding of words such as qring.FixedPoint(word_bits=16, limit=1.0)",
+    )  # fmt: skip
+
+
+def _check_bits(word_bits: int, *, least: int) -> None:
+    """Refuse word sizes that no sum could have."""
+    check_whole("word_bits", word_bits)
+    if word_bits < least:
+        kind, unit = ("word", "bit") if least == 1 else ("signed word", "bits")
+        raise BudgetError(f"a {kind} needs at least {least} {unit}, not {word_bits}")
+    if word_bits > MAX_SUM_BITS:
+        raise BudgetError(f"sums have at most {MAX_SUM_BITS} bits, but a word has {word_bits}")
 
 
 def refuse_nonfinite(gradients: NDArray[Any]) -> None:

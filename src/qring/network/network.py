@@ -19,6 +19,7 @@ from qring.network.pool import Pool
 from qring.network.supply import FreshCopies, Supply
 from qring.network.view import Announced
 from qring.network.wiring import Wiring
+from qring.validate import check_flag, check_instance
 
 __all__ = ["Network"]
 
@@ -40,6 +41,20 @@ class Network:
     record_faults: bool = False
     adversary: Adversary | None = None
     record_view: bool = False
+
+    def __post_init__(self) -> None:
+        pairs = "a BellDiagonal, such as BellDiagonal.depolarising(0.1)"
+        check_instance("noise", self.noise, BellDiagonal, pairs)
+        check_instance("noise_on", self.noise_on, Mapping, "{(src, dst): BellDiagonal(...)}")
+        for (src, dst), noise in self.noise_on.items():
+            check_instance(f"noise_on[{src}, {dst}]", noise, BellDiagonal, pairs)
+        check_instance("qubit_noise", self.qubit_noise, QubitNoise,
+                       "a QubitNoise, such as QubitNoise.depolarising(0.01)")  # fmt: skip
+        if self.adversary is not None:
+            check_instance("adversary", self.adversary, Adversary,
+                           "Adversary(source=...), such as PlusState()")  # fmt: skip
+        check_flag("record_faults", self.record_faults)
+        check_flag("record_view", self.record_view)
 
     def noise_between(self, src: int, dst: int) -> BellDiagonal:
         """Noise of the pairs shared for messages from ``src`` to ``dst``."""

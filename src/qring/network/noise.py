@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qring.errors import InputError
+from qring.validate import check_probability
 
 __all__ = ["NOISELESS", "PERFECT_QUBITS", "BellDiagonal", "QubitNoise"]
 
@@ -32,9 +33,7 @@ class BellDiagonal:
 
     def __post_init__(self) -> None:
         for name in ("x", "y", "z"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and 0 <= value <= 1):
-                raise InputError(f"the probability of {name.upper()} is {value}, not in [0, 1]")
+            check_probability(f"the probability of {name.upper()}", getattr(self, name))
         if self.error_probability > 1 + 1e-12:
             raise InputError(
                 f"probabilities of X, Y and Z add up to {self.error_probability}, more than 1"
@@ -58,16 +57,14 @@ class BellDiagonal:
     @classmethod
     def werner(cls, fidelity: float) -> BellDiagonal:
         """White noise: the three errors are equally likely; ``fidelity`` in [0, 1]."""
-        if not 0 <= fidelity <= 1:
-            raise InputError(f"a fidelity lies in [0, 1], not at {fidelity}")
+        check_probability("a fidelity", fidelity)
         third = (1 - fidelity) / 3
         return cls(x=third, y=third, z=third)
 
     @classmethod
     def depolarising(cls, error: float) -> BellDiagonal:
         """White noise given by its error probability ``error`` = 1 − fidelity."""
-        if not 0 <= error <= 1:
-            raise InputError(f"an error probability lies in [0, 1], not at {error}")
+        check_probability("an error probability", error)
         return cls.werner(1 - error)
 
     @classmethod
@@ -153,9 +150,7 @@ class QubitNoise:
 
     def __post_init__(self) -> None:
         for name in ("x", "y", "z", "relaxation", "dephasing"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and 0 <= value <= 1):
-                raise InputError(f"{name} is {value}, not a probability in [0, 1]")
+            check_probability(f"the probability of {name}", getattr(self, name))
         if self.x + self.y + self.z > 1 + 1e-12:
             raise InputError("probabilities of X, Y and Z add up to more than 1")
 
@@ -195,8 +190,7 @@ class QubitNoise:
     @classmethod
     def of_visibility(cls, visibility: float, workers: int) -> QubitNoise:
         """Dephasing that leaves a GHZ state of ``workers`` qubits this visibility, in (0, 1]."""
-        if not 0 < visibility <= 1:
-            raise InputError(f"a visibility lies in (0, 1], not at {visibility}")
+        check_probability("a visibility", visibility, zero=False)
         return cls(dephasing=(1 - visibility ** (1 / workers)) / 2)
 
 

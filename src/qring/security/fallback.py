@@ -19,6 +19,7 @@ from qring.network.network import Network
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.secagg.method import SecAgg
 from qring.security.secagg.outcome import Stage
+from qring.validate import check_able, check_instance, check_whole
 
 __all__ = ["Fallback", "Spoiled"]
 
@@ -50,6 +51,13 @@ class Fallback:
     method: Method
     lost: tuple[int, ...] = ()
     secagg: SecAgg | None = None
+
+    def __post_init__(self) -> None:
+        check_able("method", self.method, ("run",), "a method such as qring.Ghz(encoding=...)")
+        for worker in self.lost:
+            check_whole("a lost worker", worker)
+        if self.secagg is not None:
+            check_instance("secagg", self.secagg, SecAgg, "qring.SecAgg(encoding=...) or None")
 
     def run(
         self,

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from qring.errors import InputError
 from qring.ledger import Carrier, Ledger, Phase
+from qring.validate import check_among, check_whole
 
 __all__ = ["LinkLoad", "RingResources"]
 
@@ -46,8 +47,11 @@ class RingResources:
 
     def __post_init__(self) -> None:
         for name in ("workers", "coords", "word_bits"):
+            check_whole(name, getattr(self, name))
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+        check_among("width", self.width, ("fixed", "growing", "float"))
+        check_among("gather", self.gather, ("clockwise", "counter-clockwise"))
 
     @property
     def rounds(self) -> int:
@@ -114,7 +118,12 @@ class RingResources:
         return 2 * self.total.qubits - self.total.bits
 
     def ledger(self, protocol: Literal["classical", "superdense"]) -> Ledger:
-        """The account a noiseless or noisy run must show, entry by entry."""
+        """The account a noiseless or noisy run must show, entry by entry.
+
+        Raises:
+            InputError: a protocol that is no ring of pairs or bits.
+        """
+        check_among("protocol", protocol, ("classical", "superdense"))
         counts: dict[tuple[int, int, Phase, Carrier], int] = {}
         for src in range(self.workers):
             for dst in {(src + 1) % self.workers, (src - 1) % self.workers}:

@@ -24,6 +24,7 @@ from qring.conflict.sketches import best_rival
 from qring.conflict.tie_rivals import best_tie_rival
 from qring.errors import InputError
 from qring.torch.ties import Ties
+from qring.validate import check_enum
 
 # torch inspects the hooks' annotations, so this module must not postpone their evaluation.
 
@@ -102,6 +103,9 @@ class TieStepAudit:
     delta: float = 0.05
     zeros: ZeroRule = ZeroRule.PLUS
     name: str = "ties"
+
+    def __post_init__(self) -> None:
+        check_enum("zeros", self.zeros, ZeroRule)
 
     def record(
         self, step: int, products: NDArray[np.float64], mean: dict[str, Tensor], model: nn.Module,

@@ -12,6 +12,7 @@ from qring.encoding.values import FixedPoint
 from qring.errors import InputError
 from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
 from qring.security.dp.plan import Promise
+from qring.validate import check_enum, check_instance
 
 __all__ = ["AuditKind", "ModelKind", "Protocol", "TrainSettings", "add_arguments"]
 
@@ -76,6 +77,11 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_enum("protocol", self.protocol, Protocol)
+        check_enum("model", self.model, ModelKind)
+        check_enum("data", self.data, ImageSet)
+        check_enum("audit", self.audit, AuditKind)
+        check_instance("noise", self.noise, BellDiagonal, "BellDiagonal.depolarising(...)")
         for name in ("epochs", "batch", "audit_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -190,7 +190,9 @@ def test_what_cannot_be_summed_is_refused(rows, keywords, message):
 
 
 def test_float_bits_cannot_be_masked():
-    with pytest.raises(qring.InputError, match="not FloatBits: use FixedPoint or Integers"):
+    with pytest.raises(
+        qring.InputError, match="encoding of secagg got FloatBits.*use an encoding of words"
+    ):
         SecAgg(encoding=FloatBits())
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from qring.encoding.values import MAX_SUM_BITS
 from qring.errors import InputError
 from qring.network.ghz import Words
+from qring.validate import check_whole
 
 __all__ = ["Checksum"]
 
@@ -32,6 +33,8 @@ class Checksum:
     attempts: int = 8
 
     def __post_init__(self) -> None:
+        for name in ("block", "bits", "attempts"):
+            check_whole(name, getattr(self, name))
         if self.block < 1 or self.bits < 1 or self.attempts < 1:
             raise InputError("a checksum needs at least one coordinate, one bit and one attempt")
 

@@ -23,6 +23,7 @@ from qring.collectives.ghz.digits import Digits, majority_digit, majority_error
 from qring.collectives.ghz.readout import check_visibility, set_digit
 from qring.errors import InputError, MissingExtraError
 from qring.network.ghz import GhzBatch, Words
+from qring.validate import check_whole
 
 __all__ = ["CodedDigits", "checks_for"]
 
@@ -51,6 +52,8 @@ class CodedDigits:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_whole("block", self.block)
+        check_whole("seed", self.seed, least=0)
         if self.block < _SHORTEST:
             raise InputError(
                 f"a code over {self.block} coordinates is too short; use {_SHORTEST} or more"

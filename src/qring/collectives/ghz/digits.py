@@ -24,6 +24,7 @@ from qring.collectives.ghz.readout import (
     set_digit,
 )
 from qring.network.ghz import GhzBatch, Words
+from qring.validate import check_enum
 
 __all__ = [
     "Digits",
@@ -63,6 +64,7 @@ class Digits:
 
     def __post_init__(self) -> None:
         check_failure(self.failure)
+        check_enum("repetition", self.repetition, Repetition)
 
     @property
     def block(self) -> int:

@@ -18,7 +18,7 @@ from qring.collectives.ghz.digits import Digits
 from qring.collectives.ghz.reading import read_block
 from qring.collectives.ghz.readout import Readout, check_visibility
 from qring.encoding.signs import SignVote
-from qring.encoding.values import WordEncoding
+from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
 from qring.ledger import Meter
 from qring.network.ghz import Words
@@ -26,6 +26,7 @@ from qring.network.network import Network
 from qring.network.supply import Supply
 from qring.network.view import Announced, View
 from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.validate import check_able, check_enum, check_instance, check_whole
 
 __all__ = ["Ghz", "GhzAggregate", "Session"]
 
@@ -68,6 +69,15 @@ class Ghz:
     checksum: Checksum | None = None
 
     def __post_init__(self) -> None:
+        check_words(self.encoding, "ghz")
+        check_able("readout", self.readout, ("read", "reserve", "block"),
+                   "a readout such as qring.Digits()")  # fmt: skip
+        check_enum("distribution", self.distribution, Distribution)
+        check_enum("announcement", self.announcement, Announcement)
+        if self.checksum is not None:
+            check_instance("checksum", self.checksum, Checksum, "qring.Checksum() or None")
+        for weight in self.weights or ():
+            check_whole("a weight", weight)
         if self.weights is not None and 0 in self.weights:
             raise InputError(f"weights must be non-zero integers, not {self.weights}")
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.network.ghz import GhzBatch, Words
+from qring.validate import check_probability
 
 __all__ = ["Readout", "check_failure", "check_visibility", "digit_failure", "set_digit"]
 
@@ -34,8 +35,7 @@ class Readout(Protocol):
 
 def check_failure(failure: float) -> None:
     """Refuse a target failure probability outside (0, 1)."""
-    if not 0 < failure < 1:
-        raise InputError(f"a failure probability lies in (0, 1), not at {failure}")
+    check_probability("a failure probability", failure, zero=False, one=False)
 
 
 def check_visibility(visibility: float) -> float:

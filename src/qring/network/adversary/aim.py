@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.errors import InputError
+from qring.validate import check_able, check_probability, check_whole
 
-__all__ = ["Aim", "Every", "RandomCopies", "These"]
+__all__ = ["Aim", "Every", "RandomCopies", "These", "check_aim"]
 
 
 class Aim(Protocol):
@@ -18,6 +18,11 @@ class Aim(Protocol):
 
     def choose(self, first: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Numbers of the chosen copies, less ``first``."""
+
+
+def check_aim(aim: Aim) -> None:
+    """Refuse what chooses no copies."""
+    check_able("aim", aim, ("choose",), "an aim such as Every() or These((0,))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class These:
 
     numbers: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        for number in self.numbers:
+            check_whole("the number of a copy", number, least=0)
+
     def choose(self, first: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Those of them that are here."""
         here = np.unique(np.asarray(self.numbers, np.int64)) - first
@@ -48,8 +57,7 @@ class RandomCopies:
     share: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise InputError(f"a share of copies lies in [0, 1], not at {self.share}")
+        check_probability("a share of copies", self.share)
 
     def choose(self, first: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Choose each copy by a coin of its own."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.network.copies import Tampered
+from qring.validate import check_able, check_whole
 
 __all__ = ["Adversary", "History", "Interceptor", "Public", "Source"]
 
@@ -70,6 +71,12 @@ class Adversary:
     source: Source | None = None
     nodes: frozenset[int] = frozenset()
     online: Interceptor | None = None
+
+    def __post_init__(self) -> None:
+        if self.source is not None:
+            check_able("source", self.source, ("tamper",), "a source such as PlusState(), or None")
+        for node in self.nodes:
+            check_whole("a dishonest node", node)
 
     def check(self, workers: int) -> None:
         """Refuse nodes that do not exist.

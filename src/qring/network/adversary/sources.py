@@ -12,9 +12,10 @@ from enum import Enum
 import numpy as np
 
 from qring.errors import InputError
-from qring.network.adversary.aim import Aim, Every
+from qring.network.adversary.aim import Aim, Every, check_aim
 from qring.network.adversary.base import History, Source
 from qring.network.copies import Kind, Tampered, odd_bits, random_patterns
+from qring.validate import check_able, check_enum, check_real, check_whole
 
 __all__ = [
     "Basis",
@@ -45,6 +46,9 @@ class PlusState:
 
     aim: Aim = field(default_factory=Every)
 
+    def __post_init__(self) -> None:
+        check_aim(self.aim)
+
     def tamper(
         self, first: int, count: int, workers: int, history: History, rng: np.random.Generator
     ) -> Tampered:
@@ -62,6 +66,10 @@ class InterceptResend:
 
     basis: Basis = Basis.X
     aim: Aim = field(default_factory=Every)
+
+    def __post_init__(self) -> None:
+        check_enum("basis", self.basis, Basis)
+        check_aim(self.aim)
 
     def tamper(
         self, first: int, count: int, workers: int, history: History, rng: np.random.Generator
@@ -90,6 +98,9 @@ class Purification:
 
     aim: Aim = field(default_factory=Every)
 
+    def __post_init__(self) -> None:
+        check_aim(self.aim)
+
     def tamper(
         self, first: int, count: int, workers: int, history: History, rng: np.random.Generator
     ) -> Tampered:
@@ -104,6 +115,10 @@ class PhaseRotation:
 
     angle: float = math.pi
     aim: Aim = field(default_factory=Every)
+
+    def __post_init__(self) -> None:
+        check_real("angle", self.angle)
+        check_aim(self.aim)
 
     def tamper(
         self, first: int, count: int, workers: int, history: History, rng: np.random.Generator
@@ -121,6 +136,9 @@ class EprHalves:
     """
 
     aim: Aim = field(default_factory=Every)
+
+    def __post_init__(self) -> None:
+        check_aim(self.aim)
 
     def tamper(
         self, first: int, count: int, workers: int, history: History, rng: np.random.Generator
@@ -141,6 +159,9 @@ class BitFlips:
     aim: Aim = field(default_factory=Every)
 
     def __post_init__(self) -> None:
+        check_aim(self.aim)
+        for worker in self.workers:
+            check_whole("a worker", worker)
         if not self.workers or min(self.workers) < 0:
             raise InputError("X errors fall on at least one worker, numbered from 0")
 
@@ -157,6 +178,9 @@ class UntilNoticed:
     """Do as ``source`` does while no test has ever failed; from then on leave copies alone."""
 
     source: Source
+
+    def __post_init__(self) -> None:
+        check_able("source", self.source, ("tamper",), "a source such as PlusState()")
 
     def tamper(
         self, first: int, count: int, workers: int, history: History, rng: np.random.Generator

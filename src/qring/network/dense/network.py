@@ -27,6 +27,7 @@ from qring.network.noise import BellDiagonal
 from qring.network.supply import Supply
 from qring.network.view import Announced
 from qring.network.wiring import Wiring
+from qring.validate import check_enum
 
 __all__ = ["DenseNetwork"]
 
@@ -44,6 +45,8 @@ class DenseNetwork(Network):
     representation: Representation = Representation.VECTOR
 
     def __post_init__(self) -> None:
+        Network.__post_init__(self)
+        check_enum("representation", self.representation, Representation)
         if self.record_view or (self.adversary is not None and self.adversary.nodes):
             raise InputError("the referee records no view and knows no dishonest nodes")
 

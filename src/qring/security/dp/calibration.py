@@ -13,6 +13,7 @@ from qring.errors import BudgetError, InputError, MissingExtraError
 from qring.security.dp.plan import MARGIN, Plan, Promise, Unit
 from qring.security.dp.rotation import padded
 from qring.security.dp.rounding import norm_bound
+from qring.validate import check_instance, check_whole
 
 __all__ = ["calibrate", "spent"]
 
@@ -33,6 +34,10 @@ def calibrate(
         BudgetError: no noise keeps the promise in words this small.
         MissingExtraError: the package dp-accounting is not installed.
     """
+    check_instance("promise", promise, Promise, "qring.Promise(epsilon=..., delta=...)")
+    for name, value in (("workers", workers), ("coords", coords), ("word_bits", word_bits),
+                        ("may_drop", may_drop)):  # fmt: skip
+        check_whole(name, value)
     if workers < 2 or coords < 1:
         raise InputError(f"noise for {workers} workers and {coords} coordinates hides nobody")
     if not 0 <= may_drop < workers:

@@ -22,6 +22,7 @@ from qring.security.dp.discrete_gaussian import Source, discrete_gaussian
 from qring.security.dp.plan import Plan
 from qring.security.dp.rotation import rotate, rotate_back
 from qring.security.dp.rounding import round_at_random
+from qring.validate import check_instance, check_whole
 
 __all__ = ["DistributedGaussian"]
 
@@ -43,6 +44,10 @@ class DistributedGaussian:
     plan: Plan
     rotation: int = 0
     source: Source = field(default=os.urandom, repr=False)
+
+    def __post_init__(self) -> None:
+        check_instance("plan", self.plan, Plan, "qring.calibrate(promise, ...)")
+        check_whole("rotation", self.rotation, least=0)
 
     @property
     def word_bits(self) -> int:

@@ -11,6 +11,7 @@ from qring.errors import InputError
 from qring.security.dp.discrete_gaussian import NARROWEST, WIDEST
 from qring.security.dp.rotation import padded
 from qring.security.dp.rounding import norm_bound
+from qring.validate import check_enum, check_instance, check_probability, check_real, check_whole
 
 __all__ = ["MARGIN", "Plan", "Promise", "Unit"]
 
@@ -52,12 +53,12 @@ class Promise:
     examples: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 < self.epsilon < math.inf:
-            raise InputError(f"ε must be positive, not {self.epsilon}")
-        if not 0 < self.delta < 1:
-            raise InputError(f"δ lies in (0, 1), not at {self.delta}; 1e-5 is usual")
-        if not 0 < self.clip < math.inf:
-            raise InputError(f"the clipping length must be positive, not {self.clip}")
+        check_real("ε", self.epsilon, above=0)
+        check_probability("δ", self.delta, zero=False, one=False)
+        check_real("the clipping length", self.clip, above=0)
+        check_whole("rounds", self.rounds)
+        check_whole("examples", self.examples)
+        check_enum("unit", self.unit, Unit)
         if self.rounds < 1 or self.examples < 1:
             raise InputError(f"{self.rounds} rounds of {self.examples} examples tell nothing")
         if self.unit is Unit.WORKER and self.examples != 1:
@@ -97,6 +98,11 @@ class Plan:
     local_std: float
 
     def __post_init__(self) -> None:
+        check_instance("promise", self.promise, Promise, "qring.Promise(epsilon=..., delta=...)")
+        for name in ("workers", "may_drop", "coords", "word_bits"):
+            check_whole(name, getattr(self, name), least=0)
+        check_real("step", self.step, above=0)
+        check_real("local_std", self.local_std, above=0)
         if not NARROWEST <= self.sigma <= WIDEST:
             raise InputError(
                 f"noise of {self.sigma:.3g} steps is outside {NARROWEST}..2^40; use other word_bits"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from qring.collectives.aggregate import Progress
 from qring.collectives.ring import around_the_ring, noise_caveats
 from qring.encoding.formats import WordFormat
-from qring.encoding.values import WordEncoding
+from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
 from qring.ledger import Ledger, Meter
 from qring.network.links import Faults
@@ -34,6 +34,7 @@ from qring.security.masks.making import Made, MaskMaking, Source, make_masks
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.silence import Silence, SilentError
 from qring.security.masks.terms import DEFAULT_EPSILON, MaskTerms
+from qring.validate import check_enum, check_probability, check_whole
 
 __all__ = ["Masks", "Private", "Stocked", "fresh_masks"]
 
@@ -100,10 +101,13 @@ class Private:
     source: Source = field(default=os.urandom, repr=False)
 
     def __post_init__(self) -> None:
-        if not hasattr(self.encoding, "word_bits"):
-            raise InputError(
-                f"masks cover words, not {type(self.encoding).__name__}: use FixedPoint or Integers"
-            )
+        check_words(self.encoding, "private")
+        check_enum("gather", self.gather, Direction)
+        check_enum("on_dropout", self.on_dropout, OnDropout)
+        check_probability("epsilon", self.epsilon, zero=False, one=False)
+        for worker, round_ in self.dropouts.items():
+            check_whole("a worker that drops out", worker)
+            check_whole("the round of a dropout", round_)
 
     def run(
         self,

@@ -14,6 +14,7 @@ from qring.network.pool import Verdict
 from qring.network.view import View
 from qring.security.masks.integrity import IntegrityVerdict
 from qring.security.masks.terms import MaskTerms
+from qring.validate import check_enum
 
 __all__ = ["OnDropout", "PrivateAborted", "PrivateAggregate", "Reason"]
 
@@ -82,6 +83,9 @@ class PrivateAborted(Aborted):
     verdict: Verdict | None = None
     lost: tuple[int, ...] = ()
     integrity: IntegrityVerdict | None = None
+
+    def __post_init__(self) -> None:
+        check_enum("reason", self.reason, Reason)
 
     def __str__(self) -> str:
         text = f"aborted: {self.reason.value}"

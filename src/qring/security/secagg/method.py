@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Progress
 from qring.collectives.dropouts import OnDropout, check_answer
-from qring.encoding.values import WordEncoding
+from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
 from qring.ledger import Ledger, Meter
 from qring.network.network import Network
@@ -33,6 +33,7 @@ from qring.security.secagg.outcome import (
     Transcript,
 )
 from qring.security.secagg.star import Star
+from qring.validate import check_enum, check_whole
 
 __all__ = ["SecAgg", "Terms", "default_threshold"]
 
@@ -70,11 +71,14 @@ class SecAgg:
     source: steps.Source = field(default=os.urandom, repr=False)
 
     def __post_init__(self) -> None:
-        if not hasattr(self.encoding, "word_bits"):
-            raise InputError(
-                f"masks cover words, not {type(self.encoding).__name__}: use FixedPoint or Integers"
-            )
+        check_words(self.encoding, "secagg")
         check_answer(self.on_dropout, (OnDropout.RECOVER, OnDropout.ABORT), "secagg")
+        if self.threshold is not None:
+            check_whole("threshold", self.threshold)
+        check_whole("server", self.server)
+        for worker, stage in self.dropouts.items():
+            check_whole("a worker that drops out", worker)
+            check_enum("the stage of a dropout", stage, Stage)
 
     def run(
         self,

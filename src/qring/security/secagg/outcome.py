@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Aborted, Aggregate
+from qring.validate import check_enum
 
 __all__ = [
     "Reason",
@@ -87,6 +88,10 @@ class SecAggAborted(Aborted):
     stage: Stage
     present: tuple[int, ...]
     threshold: int
+
+    def __post_init__(self) -> None:
+        check_enum("reason", self.reason, Reason)
+        check_enum("stage", self.stage, Stage)
 
     def __str__(self) -> str:
         return (

@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from qring.errors import InputError
+from qring.validate import check_probability
 
 __all__ = [
     "Guarantee",
-    "check_probability",
     "checks_for",
     "epsilon_after",
     "of_hashed",
@@ -44,23 +43,13 @@ class Guarantee:
         return self.statement
 
 
-def check_probability(name: str, value: float) -> None:
-    """Refuse what is not a probability strictly between 0 and 1.
-
-    Raises:
-        InputError: it is not.
-    """
-    if not 0 < value < 1:
-        raise InputError(f"{name} lies in (0, 1), not at {value}")
-
-
 def checks_for(epsilon: float) -> int:
     """Hashed amplitude checks that make a whole round ε-private: ⌈2·log2(1/ε)⌉, at least 2.
 
     Standing: bound, finite size, for any number of copies.
     """
-    check_probability("ε", epsilon)
-    return max(2, math.ceil(2 * math.log2(1 / epsilon) - 1e-9))
+    check_probability("ε", epsilon, zero=False, one=False)
+    return max(2, math.ceil(-2 * math.log2(epsilon) - 1e-9))
 
 
 def epsilon_after(checks: int) -> float:

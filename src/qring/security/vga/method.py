@@ -23,6 +23,7 @@ from qring.network.supply import RanOutError
 from qring.network.wiring import Wiring
 from qring.security.vga.outcome import Cause, VgaAggregate, VgaRejected
 from qring.security.vga.verification import HashedVerification, Verification, Verified
+from qring.validate import check_able, check_instance
 
 __all__ = ["Opened", "Vga"]
 
@@ -44,6 +45,11 @@ class Vga:
 
     ghz: Ghz
     verification: Verification = field(default_factory=HashedVerification)
+
+    def __post_init__(self) -> None:
+        check_instance("ghz", self.ghz, Ghz, "qring.Ghz(encoding=...)")
+        check_able("verification", self.verification, ("verify",),
+                   "a verification such as qring.HashedVerification()")  # fmt: skip
 
     def run(
         self,

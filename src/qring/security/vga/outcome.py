@@ -10,6 +10,7 @@ from qring.collectives.aggregate import Aborted
 from qring.collectives.ghz.method import GhzAggregate
 from qring.network.pool import Verdict
 from qring.security.vga.guarantee import Guarantee
+from qring.validate import check_enum
 
 __all__ = ["Cause", "VgaAggregate", "VgaRejected"]
 
@@ -54,6 +55,9 @@ class VgaRejected(Aborted):
 
     cause: Cause
     verdicts: tuple[Verdict, ...]
+
+    def __post_init__(self) -> None:
+        check_enum("cause", self.cause, Cause)
 
     def __str__(self) -> str:
         if self.cause is Cause.RAN_OUT:

@@ -15,12 +15,12 @@ from qring.network.pool import Pool, Verdict
 from qring.network.wiring import Wiring
 from qring.security.vga.guarantee import (
     Guarantee,
-    check_probability,
     checks_for,
     of_hashed,
     of_perfect_pass,
     of_tolerated,
 )
+from qring.validate import check_probability, check_real, check_whole
 
 __all__ = ["CutAndChoose", "HashedVerification", "Share", "Verification", "Verified"]
 
@@ -64,14 +64,16 @@ class CutAndChoose:
     failure: float = 2.0**-40
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.tests_per_copy) and self.tests_per_copy > 0):
-            raise InputError(f"tests a copy must be a positive number, not {self.tests_per_copy}")
+        check_real("tests a copy", self.tests_per_copy, above=0)
+        check_real("the tolerated fraction of failed tests", self.tolerated)
         if not 0 <= self.tolerated < 0.5:
             raise InputError(
                 f"the tolerated fraction of failed tests lies in [0, 0.5), not at {self.tolerated}:"
                 " half of all tests fail on random states"
             )
-        check_probability("the failure probability of the bounds", self.failure)
+        check_probability(
+            "the failure probability of the bounds", self.failure, zero=False, one=False
+        )
 
     def verify(self, data: int, share: Share, wiring: Wiring, rng: np.random.Generator) -> Verified:
         """Share, shuffle, test the first part, and keep the rest."""
@@ -103,7 +105,10 @@ class HashedVerification:
     block: int | None = None
 
     def __post_init__(self) -> None:
-        check_probability("ε", self.epsilon)
+        check_probability("ε", self.epsilon, zero=False, one=False)
+        check_whole("phase_checks", self.phase_checks)
+        if self.block is not None:
+            check_whole("block", self.block)
         if self.phase_checks < 0:
             raise InputError(f"the number of phase checks is not negative: {self.phase_checks}")
         if self.block is not None and self.block < 1:
