@@ -74,7 +74,6 @@ def _as_json(result: GapIP, rival: Rival) -> str:
     return json.dumps(
         {
             "decision": result.decision.value,
-            "estimate": result.estimate,
             "interval": list(result.interval),
             "confidence": result.confidence,
             "strategy": result.strategy,
@@ -96,8 +95,8 @@ def _as_table(result: GapIP, rival: Rival, coords: int) -> str:
         ["round trips", count(result.round_trips), "0"],
     ]
     text = (
-        f"{coords:,} coordinates: {result.decision.value}; cosine about {result.estimate:.3f}, "
-        f"within [{low:.3f}, {high:.3f}] at {result.confidence:.4g} confidence\n\n"
+        f"{coords:,} coordinates: {result.decision.value}; what the passes support: cosine within "
+        f"[{low:.3f}, {high:.3f}] but for probability {1 - result.confidence:.3g}\n\n"
         f"{table(lines)}\n\nwinner: {winner(result.ledger, rival)}"
     )
     return text + "".join(f"\ncaution: {caveat}" for caveat in result.caveats)

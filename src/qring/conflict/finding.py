@@ -59,10 +59,13 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A decision, an estimate of s = ⟨u, v⟩, and an interval that holds s with ``confidence``."""
+    """A decision, an interval that holds s = ⟨u, v⟩ with ``confidence``, and an estimate of s.
+
+    ``estimate`` is None where the runs tell a side: a mean over s would be the prior's, not theirs.
+    """
 
     decision: Decision
-    estimate: float
+    estimate: float | None
     interval: tuple[float, float]
     confidence: float
     caveats: tuple[str, ...] = ()
@@ -153,11 +156,6 @@ class Evidence:
         joint = self.log_likelihood + self._log_prior
         weights = np.exp(joint - joint.max())
         return np.asarray(weights / weights.sum())
-
-    @property
-    def mean(self) -> float:
-        """Posterior mean of s."""
-        return float(self.posterior @ self.s)
 
     def interval(self, error: float) -> tuple[float, float]:
         """Smallest interval of s whose likelihood is above ``error`` times the mixture's."""

@@ -36,14 +36,15 @@ class Simulation(str, Enum):
 class GapIP:
     """Outcome of one GapIP, and what it took.
 
-    ``estimate`` of the inner product of the unit vectors; ``interval`` holds it with probability
-    at least ``confidence``. ``passes`` are one-way transfers of the register, ``round_trips``
+    ``interval`` holds the inner product of the unit vectors with probability at least
+    ``confidence``; ``estimate`` is the likeliest one, None where a strategy tells a side only.
+    ``passes`` are one-way transfers of the register, ``round_trips``
     pairs of them, started or completed. ``ledger`` counts qubits online on links 0→1 and 1→0,
     and one classical bit a run where a strategy adapts.
     """
 
     decision: Decision
-    estimate: float
+    estimate: float | None
     interval: tuple[float, float]
     confidence: float
     passes: int

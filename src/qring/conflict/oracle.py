@@ -42,7 +42,8 @@ class ConflictOracle:
         error: of every pair's test; a run of all m(m−1)/2 errs at most so many times as often.
         rng: source of the measurements' outcomes.
         decide: how a yes or no is found; :class:`AncillaFree` unless said otherwise.
-        estimate: how a cosine is found; :class:`MaximumLikelihood` unless said otherwise.
+        estimate: how a cosine is found; :class:`MaximumLikelihood` unless said otherwise, or
+            :class:`Kitaev`: the other strategies tell a side only.
 
     Raises:
         InputError: another shape, a value that is not finite, or a margin or error outside.
@@ -101,10 +102,17 @@ class ConflictOracle:
         """The estimated cosine of gradients ``i`` and ``j``; 0 where one is zero.
 
         Raises:
-            InputError: no such pair.
+            InputError: no such pair, or a strategy that estimates no cosine.
         """
         found = self._ask(i, j, self._estimate)
-        return 0.0 if found is None else found.estimate
+        if found is None:
+            return 0.0
+        if found.estimate is None:
+            raise InputError(
+                f"{self._estimate.name} tells a side and no cosine: estimate by "
+                "MaximumLikelihood() or Kitaev()"
+            )
+        return found.estimate
 
     def gramian(self) -> NDArray[np.float64]:
         """Inner products of all gradients, shape (m, m), positive semidefinite.

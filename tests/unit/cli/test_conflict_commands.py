@@ -62,7 +62,8 @@ def test_gapip_answers_in_json(capsys, gradients, strategy):
     answer = json.loads(out)
     assert status == 0
     assert answer["decision"] == "conflicting"
-    assert answer["interval"][0] <= answer["estimate"] <= answer["interval"][1]
+    assert -1 <= answer["interval"][0] < answer["interval"][1] <= 1
+    assert "estimate" not in answer  # a side was asked for; one run tells no more
     ancilla = strategy == "kitaev"
     assert answer["qubits"] == answer["passes"] * (10 + ancilla)
     assert answer["strategy"] == strategy
@@ -80,7 +81,30 @@ def test_gapip_repeats_with_the_seed_and_equals_the_verb(capsys, gradients):
     u, v = (np.load(path).ravel() for path in gradients)
     result = gap_ip(u, v, margin=0.1, error=0.01, rng=np.random.default_rng(5))
     assert first["links"] == result.ledger.rows()
-    assert first["estimate"] == result.estimate
+    assert first["interval"] == list(result.interval)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("cosine", [-0.995, -0.023, 0.6])
+def test_gapip_prints_nothing_that_the_passes_do_not_support(capsys, tmp_path, strategy, cosine):
+    vectors = np.array([1.0, 0.0]), np.array([cosine, math.sqrt(1 - cosine**2)])
+    paths = tmp_path / "a.npy", tmp_path / "b.npy"
+    for path, vector in zip(paths, vectors, strict=True):
+        np.save(path, vector)
+    error = 1e-6 if strategy == "ancilla_free" else 0.01
+    task = ("--margin", 0.4, "--error", error, "--strategy", strategy)
+    _, out, _ = run(capsys, "gapip", *paths, *task)
+    answer = json.loads(run(capsys, "gapip", *paths, *task, "--json")[1])
+    low, high = answer["interval"]
+    assert out.splitlines()[0] == (
+        f"2 coordinates: {answer['decision']}; what the passes support: cosine within "
+        f"[{low:.3f}, {high:.3f}] but for probability {error:g}"
+    )
+    if strategy == "ancilla_free":
+        assert low <= cosine <= high
+        assert abs(cosine) < 0.4 or answer["decision"] == (
+            "aligned" if cosine > 0 else "conflicting"
+        )
 
 
 def test_gapip_names_the_winner_on_both_sides(capsys, gradients):

@@ -114,7 +114,11 @@ def test_both_engines_give_the_same_run_from_the_same_seed(strategy):
     first, second = results
     assert first.ledger == second.ledger
     assert first.decision is second.decision
-    assert first.estimate == pytest.approx(second.estimate, abs=1e-9)
+    assert first.interval == pytest.approx(second.interval, abs=1e-9)
+    if strategy.name in ("kitaev", "maximum_likelihood"):
+        assert first.estimate == pytest.approx(second.estimate, abs=1e-9)
+    else:
+        assert first.estimate is second.estimate is None
 
 
 @names
@@ -176,7 +180,8 @@ def test_same_seed_same_run(d, strategy, seed):
     assert runs[0] == runs[1]
     low, high = runs[0].interval
     assert -1 <= low < high <= 1
-    assert -1 <= runs[0].estimate <= 1
+    if runs[0].estimate is not None:
+        assert low <= runs[0].estimate <= high
 
 
 def test_overlap_of_encoded_vectors():

@@ -49,7 +49,7 @@ def _finding(design: Design, error: float, accepted: bool) -> Finding:
     kept = np.flatnonzero(likely > error)
     return Finding(
         decision=Decision.ALIGNED if accepted else Decision.CONFLICTING,
-        estimate=float((s * likely).sum() / likely.sum()),
+        estimate=None,
         interval=(float(s[max(kept[0] - 1, 0)]), float(s[min(kept[-1] + 1, len(s) - 1)])),
         confidence=1 - error,
     )

@@ -65,7 +65,7 @@ class Sequential:
             decision = Decision.ALIGNED if accepted else Decision.CONFLICTING
         return Finding(
             decision=decision,
-            estimate=evidence.mean,
+            estimate=None,
             interval=evidence.interval(error),
             confidence=1 - error,
         )
