@@ -17,10 +17,14 @@ class Action(Enum):
 
 
 class Hop(NamedTuple):
-    """One message: worker ``src`` sends chunk ``chunk`` to worker ``dst``.
+    """One message: worker ``src`` sends ``span`` chunks from ``chunk`` on to worker ``dst``.
 
     ``summed`` is the number of workers whose words the message already holds; it decides how
     wide a growing word must be.
+
+    A chunk lies in the slot of its own number, unless ``reads`` or ``writes`` names the first of
+    ``span`` other slots, at the sender and at the receiver: scratch, numbered after the chunks.
+    A hop whose two ends are the same worker moves or adds within its memory and costs nothing.
     """
 
     src: int
@@ -28,10 +32,33 @@ class Hop(NamedTuple):
     chunk: int
     summed: int
     action: Action
+    span: int = 1
+    reads: int | None = None
+    writes: int | None = None
+
+    @property
+    def chunks(self) -> range:
+        """The chunks that travel."""
+        return range(self.chunk, self.chunk + self.span)
+
+    @property
+    def source(self) -> range:
+        """The slots that are read at ``src``, in the order of the chunks."""
+        first = self.chunk if self.reads is None else self.reads
+        return range(first, first + self.span)
+
+    @property
+    def target(self) -> range:
+        """The slots that are written at ``dst``, in the order of the chunks."""
+        first = self.chunk if self.writes is None else self.writes
+        return range(first, first + self.span)
 
 
 Round = tuple[Hop, ...]
-"""Hops that happen at the same time. Every hop reads its chunk before any hop writes one."""
+"""Hops that happen at the same time. Every hop reads its chunks before any hop writes one.
+
+Several hops may add to one slot in one round; they add in the order in which they stand here.
+"""
 
 
 def share_of(worker: int, rounds: Iterable[Round]) -> Iterator[Round]:

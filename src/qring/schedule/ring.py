@@ -6,13 +6,17 @@ maps positions to ranks; the schedule does not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
 
 from qring.errors import InputError
 from qring.schedule.hops import Action, Hop, Round
+from qring.schedule.schedule import Collective, Schedule
 
-__all__ = ["Direction", "all_gather", "all_reduce", "broadcast", "reduce_scatter"]
+__all__ = [
+    "Direction", "all_gather", "all_reduce", "broadcast", "reduce", "reduce_scatter", "schedule",
+]  # fmt: skip
 
 
 class Direction(Enum):
@@ -29,7 +33,7 @@ def all_reduce(workers: int, *, gather: Direction = Direction.COUNTER_CLOCKWISE)
     as in NCCL. Source: paper section 3.2 and figure 1.
     """
     yield from reduce_scatter(workers)
-    yield from all_gather(workers, direction=gather)
+    yield from all_gather(workers, direction=gather, summed=workers)
 
 
 def reduce_scatter(workers: int) -> Iterator[Round]:
@@ -41,13 +45,16 @@ def reduce_scatter(workers: int) -> Iterator[Round]:
         )
 
 
-def all_gather(workers: int, *, direction: Direction) -> Iterator[Round]:
-    """Yield n−1 rounds that spread chunk i+1 (mod n) from its holder i to everybody."""
+def all_gather(workers: int, *, direction: Direction, summed: int = 1) -> Iterator[Round]:
+    """Yield n−1 rounds that spread chunk i+1 (mod n) from its holder i to everybody.
+
+    ``summed`` is the number of workers whose words the chunks hold already.
+    """
     _check(workers)
     step = 1 if direction is Direction.CLOCKWISE else -1
     for t in range(workers - 1):
         yield tuple(
-            Hop(i, (i + step) % workers, (i + 1 - step * t) % workers, workers, Action.KEEP)
+            Hop(i, (i + step) % workers, (i + 1 - step * t) % workers, summed, Action.KEEP)
             for i in range(workers)
         )
 
@@ -69,6 +76,48 @@ def broadcast(workers: int, *, root: int, chunks: int) -> Iterator[Round]:
             for j in range(workers - 1)
             if 0 <= t - j < chunks
         )
+
+
+def reduce(workers: int, *, root: int) -> Iterator[Round]:
+    """Yield the rounds of a scatter-reduce, and one in which all send their chunk to ``root``."""
+    yield from reduce_scatter(workers)
+    yield tuple(
+        Hop(i, root, (i + 1) % workers, workers, Action.KEEP) for i in range(workers) if i != root
+    )
+
+
+def schedule(
+    collective: Collective,
+    workers: int,
+    *,
+    root: int = 0,
+    gather: Direction = Direction.COUNTER_CLOCKWISE,
+) -> Schedule:
+    """One of the ring's collectives. Worker i is left with chunk i+1 (mod n), and brings it.
+
+    Raises:
+        InputError: another collective, or no workers.
+    """
+    _check(workers)
+    makers: dict[Collective, Callable[[], Iterator[Round]]] = {
+        Collective.ALL_REDUCE: partial(all_reduce, workers, gather=gather),
+        Collective.REDUCE_SCATTER: partial(reduce_scatter, workers),
+        Collective.ALL_GATHER: partial(all_gather, workers, direction=gather),
+        Collective.BROADCAST: partial(broadcast, workers, root=root, chunks=1),
+        Collective.REDUCE: partial(reduce, workers, root=root),
+    }
+    if collective not in makers:
+        raise InputError(f"there is no ring schedule for {collective.value}")
+    owned = collective in (Collective.REDUCE_SCATTER, Collective.ALL_GATHER)
+    return Schedule(
+        name=f"ring {collective.value}",
+        collective=collective,
+        workers=workers,
+        chunks=1 if collective is Collective.BROADCAST else workers,
+        make=makers[collective],
+        owners=tuple((k - 1) % workers for k in range(workers)) if owned else (),
+        root=root,
+    )
 
 
 def _check(workers: int) -> None:

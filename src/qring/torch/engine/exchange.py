@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from qring.torch.engine import plans
-from qring.torch.engine.node import Call, Cargo, Node
+from qring.schedule.schedule import Collective
+from qring.torch.engine.memory import Cargo
+from qring.torch.engine.node import Call, Node
+from qring.torch.engine.plans import plan_for
 
 __all__ = ["all_to_all", "gather", "scatter"]
 
@@ -21,7 +23,8 @@ def gather(
     lengths = dict.fromkeys(range(node.size), len(mine))
     cargo = Cargo(lengths=lengths, brings={node.rank: mine}, takes=dict(enumerate(outs)))
     if node.size > 1:
-        node.run(call, plans.gather(node.rank, node.size, root), cargo)
+        plan = plan_for(Collective.GATHER, node.rank, node.size, root)
+        node.run(call, plan, cargo)
 
 
 def scatter(
@@ -33,7 +36,8 @@ def scatter(
     lengths = dict.fromkeys(range(node.size), len(out))
     cargo = Cargo(lengths=lengths, brings=dict(enumerate(chunks)), takes={node.rank: out})
     if node.size > 1:
-        node.run(call, plans.scatter(node.rank, node.size, root), cargo)
+        plan = plan_for(Collective.SCATTER, node.rank, node.size, root)
+        node.run(call, plan, cargo)
 
 
 def all_to_all(
@@ -46,6 +50,5 @@ def all_to_all(
     takes = {i * size + me: out for i, out in enumerate(outs)}
     lengths = {chunk: len(values) for chunk, values in (brings | takes).items()}
     if size > 1:
-        node.run(
-            call, plans.all_to_all(me, size), Cargo(lengths=lengths, brings=brings, takes=takes)
-        )
+        cargo = Cargo(lengths=lengths, brings=brings, takes=takes)
+        node.run(call, plan_for(Collective.ALL_TO_ALL, me, size), cargo)

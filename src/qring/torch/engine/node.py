@@ -10,13 +10,14 @@ import torch
 
 from qring.errors import PeerError
 from qring.torch.engine.carriers import Carriers
+from qring.torch.engine.memory import Cargo, Memory
 from qring.torch.engine.plan import Plan
 from qring.torch.engine.reduction import DTYPES
 from qring.torch.transport.arena import SLOT_BYTES, Loan, Message
 from qring.torch.transport.mailbox import Mailbox
 from qring.torch.transport.wires import SIGNATURE_BYTES, Fold
 
-__all__ = ["KINDS", "Call", "Cargo", "Node"]
+__all__ = ["KINDS", "Call", "Node"]
 
 KINDS = (
     "all_reduce", "broadcast", "all_gather", "reduce_scatter", "barrier", "reduce", "gather",
@@ -43,20 +44,6 @@ class Call(NamedTuple):
     def of_bytes(self, nbytes: int) -> Call:
         """The same call with another payload."""
         return self._replace(nbytes=nbytes)
-
-
-class Cargo(NamedTuple):
-    """The flat tensors of one rank, by chunk: what it brings and what it takes home.
-
-    ``lengths`` are in elements, for all chunks that the rank sends or receives; one that it only
-    passes on has neither tensor. ``in_place`` says that what it brings may be overwritten as soon
-    as it has been used.
-    """
-
-    lengths: Mapping[int, int]
-    brings: Mapping[int, torch.Tensor]
-    takes: Mapping[int, torch.Tensor]
-    in_place: bool = False
 
 
 class Node:
@@ -115,75 +102,108 @@ class Node:
     def _run(
         self, call: Call, signature: bytes, plan: Plan, cargo: Cargo, fold: Fold | None
     ) -> None:
-        dtype, lengths = call.dtype, cargo.lengths
+        dtype = call.dtype
         exact = dtype in _EXACT or not call.charged
         # What noise will touch must be a copy: it is the message that suffers, not its sender.
         lend = not self.carriers.spoils(exact)
         apart = self._mailbox.apart
         at_home = cargo.in_place and lend and apart
-        longest = max(lengths.values(), default=0)
-        window = SLOT_BYTES // dtype.itemsize
-        if at_home and self.size > 2:
+        window = SLOT_BYTES // dtype.itemsize // plan.widest
+        if at_home and plan.lends and self.size > 2:
             # What stays at home needs no slot, so a message may be as long as its chunk. Two ranks
             # have nothing else to do while one travels: they keep to windows.
-            window = max(window, longest)
-        windows = -(-longest // window) if longest else 1
-        brings = _cut(cargo.brings, lengths, window)
-        takes = brings if cargo.takes is cargo.brings else _cut(cargo.takes, lengths, window)
+            window = max(window, *cargo.lengths.values())
+        memory = Memory(cargo, plan, window, dtype)
         sent = dict.fromkeys(range(self.size), 0)
-        held: dict[tuple[int, int], Message] = {}
-        for number, step in plan.timetable(windows, self._mailbox.windows_under_way):
-            start = number * window
-            for dst, chunk, compose, received in step.departures:
-                length = min(window, lengths[chunk] - start)
-                if length < 0 or (length == 0 and start):
+        held: dict[tuple[int, range], Message] = {}
+        for number, step in plan.timetable(memory.windows, self._mailbox.windows_under_way):
+            for snapshot in step.snapshots:
+                memory.snapshot(snapshot.key, snapshot.runs, number)
+            for departure in step.departures:
+                length = memory.elements(departure.chunks, number)
+                if length < 0:
                     continue
-                if compose:
-                    side = takes if received else brings
-                    values = side[chunk][number] if length and chunk in side else None
-                    message = self._compose(dst, dtype, length, values, lend)
+                dst = departure.dst
+                if departure.handed:
+                    message = held.pop((number, departure.chunks))
+                    if not departure.lend and isinstance(message, Loan):
+                        message = self._compose(dst, dtype, length, (message.tensor,), False)
                 else:
-                    message = held.pop((number, chunk))
+                    pieces = memory.pieces(departure.runs, number)
+                    message = self._compose(dst, dtype, length, pieces, lend and departure.lend)
                 sent[dst] += message.nbytes
                 if not lend:
                     self.carriers.spoil(dst, message)
                 self._mailbox.post(dst, message, signature)
-            for src, chunk, add, keep, hold in step.arrivals:
-                length = min(window, lengths[chunk] - start)
-                if length < 0 or (length == 0 and start):
+            for arrival in step.arrivals:
+                length = memory.elements(arrival.chunks, number)
+                if length < 0:
                     continue
-                home = takes[chunk][number] if keep and length and chunk in takes else None
-                mine = brings[chunk][number] if add and length else None
-                to: torch.Tensor | None
-                if at_home and mine is not None:  # wires copy: what is summed stays with us
-                    to, into, home = mine, fold, None
-                else:
-                    to = home if lend and not add and (not hold or apart) else None
-                    into = None
-                message = self._take(src, signature, length * dtype.itemsize, to, into)
-                if into is None and (mine is not None or home is not None):
-                    values = message.view(dtype)
-                    if fold is not None and mine is not None:
-                        fold(values, mine, out=values)
-                    if home is not None and values is not home:
-                        home.copy_(values)
-                if hold:
-                    held[number, chunk] = message
+                mine = memory.pieces(arrival.mine, number) if arrival.mine else ()
+                home = memory.pieces(arrival.home, number) if arrival.home else ()
+                to: torch.Tensor | None = None
+                into: Fold | None = None
+                if len(mine) == 1 and at_home:
+                    to, into = mine[0], fold  # wires copy: what is summed stays with us
+                elif len(home) == 1 and lend and not mine and (apart or not arrival.hold):
+                    to = home[0]
+                message = self._take(arrival.src, signature, length * dtype.itemsize, to, into)
+                if into is None and (mine or home):
+                    self._put(message.view(dtype), mine, home, fold, arrival.hold)
+                if arrival.hold:
+                    held[number, arrival.chunks] = message
                 else:
                     message.release()
+            for move in step.moves:
+                if memory.elements(move.chunks, number) > 0:
+                    source = torch.cat(list(memory.pieces(move.source, number)))
+                    mine = memory.pieces(move.mine, number)
+                    self._put(source, mine, memory.pieces(move.home, number), fold, False)
         if call.charged:
             for dst, nbytes in sent.items():
                 self.carriers.charge(dst, nbytes, exact)
 
     def _compose(
-        self, dst: int, dtype: torch.dtype, length: int, values: torch.Tensor | None, lend: bool
+        self, dst: int, dtype: torch.dtype, length: int, pieces: Sequence[torch.Tensor], lend: bool
     ) -> Message:
-        if values is not None and lend and self._mailbox.copies_to(dst):
-            return Loan(values)
+        if len(pieces) == 1 and lend and self._mailbox.copies_to(dst):
+            return Loan(pieces[0])
         parcel = self._mailbox.compose(length * dtype.itemsize)
-        if values is not None:
-            parcel.view(dtype).copy_(values)
+        if len(pieces) == 1:
+            parcel.view(dtype).copy_(pieces[0])
+        elif pieces:
+            torch.cat(list(pieces), out=parcel.view(dtype))
         return parcel
+
+    def _put(
+        self,
+        values: torch.Tensor,
+        mine: Sequence[torch.Tensor],
+        home: Sequence[torch.Tensor],
+        fold: Fold | None,
+        hold: bool,
+    ) -> None:
+        """Add what is ours to what came, and keep the result; in the message, too, if it is held.
+
+        ``values`` may be what is at home already.
+        """
+        if mine and fold is not None:
+            if hold or [len(own) for own in mine] != [len(there) for there in home]:
+                _fold_into(values, mine, fold)
+            else:
+                start = 0
+                for own, there in zip(mine, home, strict=True):
+                    fold(values[start : start + len(own)], own, out=there)
+                    start += len(own)
+                return
+        if len(home) == 1:
+            if values.data_ptr() != home[0].data_ptr():
+                home[0].copy_(values)
+        elif home:
+            start = 0
+            for there in home:
+                there.copy_(values[start : start + len(there)])
+                start += len(there)
 
     def _take(
         self,
@@ -233,14 +253,12 @@ class Node:
         self._mailbox.close()
 
 
-def _cut(
-    tensors: Mapping[int, torch.Tensor], lengths: Mapping[int, int], window: int
-) -> Mapping[int, Sequence[torch.Tensor]]:
-    """Chunks in windows of so many elements, the last one shorter."""
-    return {
-        chunk: (values,) if lengths[chunk] <= window else values.split(window)  # type: ignore[no-untyped-call]
-        for chunk, values in tensors.items()
-    }
+def _fold_into(values: torch.Tensor, pieces: Sequence[torch.Tensor], fold: Fold) -> None:
+    start = 0
+    for own in pieces:
+        part = values[start : start + len(own)]
+        fold(part, own, out=part)
+        start += len(own)
 
 
 def _describe(signature: bytes) -> str:

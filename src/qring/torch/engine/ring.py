@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from qring.torch.engine import plans
+from qring.schedule.schedule import Collective
 from qring.torch.engine.layout import gloo_lengths
-from qring.torch.engine.node import Call, Cargo, Node
+from qring.torch.engine.memory import Cargo
+from qring.torch.engine.node import Call, Node
+from qring.torch.engine.plans import plan_for
 from qring.torch.engine.reduction import Reduction
 
 __all__ = [
@@ -21,7 +23,8 @@ def all_reduce(node: Node, flat: torch.Tensor, reduction: Reduction, call: Call)
     """Replace ``flat``, shape (elements,), by the reduction over all ranks."""
     if node.size > 1:
         cargo = _cut(flat, node.size, in_place=True)
-        node.run(call, plans.all_reduce(node.rank, node.size), cargo, reduction.fold)
+        plan = plan_for(Collective.ALL_REDUCE, node.rank, node.size)
+        node.run(call, plan, cargo, reduction.fold)
     _divide(flat, reduction, node.size)
 
 
@@ -29,7 +32,8 @@ def reduce(node: Node, flat: torch.Tensor, root: int, reduction: Reduction, call
     """Replace the ``flat`` of ``root`` by the reduction; the others' stay as they are."""
     if node.size > 1:
         cargo = _cut(flat, node.size)
-        node.run(call, plans.reduce(node.rank, node.size, root), cargo, reduction.fold)
+        plan = plan_for(Collective.REDUCE, node.rank, node.size, root)
+        node.run(call, plan, cargo, reduction.fold)
     if node.rank == root:
         _divide(flat, reduction, node.size)
 
@@ -42,7 +46,8 @@ def reduce_scatter(
         brings = dict(enumerate(chunks))
         lengths = {chunk: len(values) for chunk, values in brings.items()}
         cargo = Cargo(lengths=lengths, brings=brings, takes={node.rank: out})
-        node.run(call, plans.reduce_scatter(node.rank, node.size), cargo, reduction.fold)
+        plan = plan_for(Collective.REDUCE_SCATTER, node.rank, node.size)
+        node.run(call, plan, cargo, reduction.fold)
     else:
         out.copy_(chunks[0])
     _divide(out, reduction, node.size)
@@ -56,14 +61,16 @@ def all_gather(node: Node, mine: torch.Tensor, outs: Sequence[torch.Tensor], cal
         takes = dict(enumerate(outs))
         lengths = {chunk: len(out) for chunk, out in takes.items()}
         cargo = Cargo(lengths=lengths, brings={node.rank: mine}, takes=takes)
-        node.run(call, plans.all_gather(node.rank, node.size), cargo)
+        plan = plan_for(Collective.ALL_GATHER, node.rank, node.size)
+        node.run(call, plan, cargo)
 
 
 def broadcast(node: Node, flat: torch.Tensor, root: int, call: Call) -> None:
     """Replace ``flat``, shape (elements,), by that of ``root``."""
     if node.size > 1:
         cargo = Cargo(lengths={0: len(flat)}, brings={0: flat}, takes={0: flat})
-        node.run(call, plans.broadcast(node.rank, node.size, root), cargo)
+        plan = plan_for(Collective.BROADCAST, node.rank, node.size, root)
+        node.run(call, plan, cargo)
 
 
 def barrier(node: Node, call: Call) -> None:
