@@ -35,7 +35,7 @@ from qring.conflict.signs import ArraySigns
 from qring.conflict.sketches import best_rival, rivals
 from qring.conflict.strategies.ancilla_free import AncillaFree
 from qring.conflict.strategies.kitaev import Kitaev
-from qring.ledger import Meter
+from qring.network.network import Network
 from qring.theory import separations
 
 SEED = 7
@@ -108,13 +108,13 @@ def gap_cases(quick):
 
     def closed():
         cosine, _ = inner_product(u, v)
-        Plane(cosine, Courier(QUBITS + 1, Meter())).accepts(long, 1, rng)
+        Plane(cosine, Courier(QUBITS + 1, Network().open(2))).accepts(long, 1, rng)
 
     def register():
-        Register(unit_u, unit_v, Courier(QUBITS + 1, Meter())).accepts(part, 1, rng)
+        Register(unit_u, unit_v, Courier(QUBITS + 1, Network().open(2))).accepts(part, 1, rng)
 
     def kept():
-        run = Register(unit_u, unit_v, Courier(QUBITS, Meter())).phase_run(rng)
+        run = Register(unit_u, unit_v, Courier(QUBITS, Network().open(2))).phase_run(rng)
         run.tests(np.array([part.passes // 2]), np.array([1]), rng)
 
     def verb(strategy):

@@ -20,10 +20,8 @@ import numpy as np
 import qring
 from qring import Digits, FixedPoint, Ghz, Network, QubitNoise
 from qring.collectives.ghz.digits import majority_copies
-from qring.ledger import Meter
 from qring.network.ghz import GhzBatch
 from qring.network.parity import coin_flips, transcript_of
-from qring.network.wiring import Announcement, Distribution, Wiring
 
 Case = dict[str, str | float | None]
 
@@ -41,8 +39,7 @@ def medians(jobs: list[Callable[[], object]], repeats: int) -> list[float]:
 
 def batch(workers: int, coords: int, noise: QubitNoise, rng: np.random.Generator) -> GhzBatch:
     total = rng.integers(1 << 20, size=coords, dtype=np.uint64)
-    wiring = Wiring(workers, Distribution.STAR, Announcement.XOR_RING, Meter())
-    return GhzBatch(total, None, workers=workers, noise=noise, wiring=wiring, rng=rng)
+    return Network(qubit_noise=noise).open(workers, rng).copies().batch(total, None)
 
 
 def transcripts(repeats: int, coords: int) -> list[Case]:

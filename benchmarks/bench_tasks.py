@@ -24,7 +24,7 @@ from qring.conflict.oracle import positive_semidefinite
 from qring.conflict.plane import Plane
 from qring.conflict.sketches import maximum_moments
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
-from qring.ledger import Meter
+from qring.network.network import Network
 
 SEED = 3
 TASKS = 3
@@ -82,15 +82,15 @@ def rivals(bits, rng):
 
 def compare(margin, instances):
     rng = np.random.default_rng(SEED)
-    meter, strategy = Meter(), MaximumLikelihood()
+    run, strategy = Network().open(2), MaximumLikelihood()
 
     def gapip(s):
         return strategy.run(
-            Plane(s, Courier(WIDTH, meter)), margin=margin, error=ERROR, rng=rng
+            Plane(s, Courier(WIDTH, run)), margin=margin, error=ERROR, rng=rng
         ).estimate
 
     gapip(0.0)
-    bits = meter.ledger().totals.online_qubits
+    bits = run.ledger().totals.online_qubits
     losses = {}
     for k in range(instances):
         cosines, lengths = instance(rng)

@@ -21,10 +21,8 @@ import numpy as np
 
 import qring
 from qring import FixedPoint, Ghz, HashedVerification, Network, QubitNoise, Vga
-from qring.ledger import Meter
 from qring.network.faults import noisy_copies
 from qring.network.stabilisers import every_string, flag_each, pauli_string
-from qring.network.wiring import Announcement, Distribution, Wiring
 
 Case = dict[str, str | float | None]
 NOISE = QubitNoise.depolarising(0.01)
@@ -106,8 +104,7 @@ def whole_sums(repeats: int, coords: int) -> list[Case]:
         ],
         repeats,
     )
-    wiring = Wiring(8, Distribution.STAR, Announcement.BROADCAST, Meter())
-    pool = Network(qubit_noise=NOISE).ghz_pool(coords, workers=8, wiring=wiring, rng=rng)
+    pool = Network(qubit_noise=NOISE).open(8, rng).copies().pool(coords)
     (stabilisers,) = medians([lambda: pool.shuffled(rng).test_stabilisers(rng)], repeats)
     print(f"a verified sum of {coords:,} coordinates: {hashed:.2f} s; testing as many noisy copies "
           f"that are shared already: {stabilisers * 1e3:.1f} ms", file=sys.stderr)  # fmt: skip

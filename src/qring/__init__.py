@@ -37,10 +37,10 @@ if TYPE_CHECKING:
         Purification,
         UntilNoticed,
     )
-    from qring.network.dense.network import DenseNetwork
-    from qring.network.links import Faults
+    from qring.network.dense.engine import DenseNetwork
     from qring.network.network import Network
     from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
+    from qring.network.wires import Faults
     from qring.network.wiring import Announcement, Distribution
     from qring.schedule.ring import Direction
     from qring.security.dp.calibration import calibrate
@@ -138,7 +138,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "QiskitNetwork": "qring.circuits.network",
-    "DenseNetwork": "qring.network.dense.network",
+    "DenseNetwork": "qring.network.dense.engine",
     "Aborted": "qring.collectives.aggregate",
     "Aggregate": "qring.collectives.aggregate",
     "all_reduce": "qring.collectives.all_reduce",
@@ -183,7 +183,7 @@ _HOMES = {
     "Purification": "qring.network.adversary.sources",
     "UntilNoticed": "qring.network.adversary.sources",
     "Basis": "qring.network.adversary.sources",
-    "Faults": "qring.network.links",
+    "Faults": "qring.network.wires",
     "Network": "qring.network.network",
     "BellDiagonal": "qring.network.noise",
     "NOISELESS": "qring.network.noise",

@@ -14,7 +14,7 @@ import pytest
 import qring
 from qring import BellDiagonal, Digits, Ghz, Integers, Network, QubitNoise, Superdense
 from qring.errors import InputError
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
 from qring.network.adversary.aim import These
 from qring.network.adversary.base import Adversary
 from qring.network.adversary.sources import (
@@ -25,9 +25,10 @@ from qring.network.adversary.sources import (
     PhaseRotation,
     PlusState,
 )
+from qring.network.dense.engine import DenseNetwork
 from qring.network.dense.memory import Representation
-from qring.network.dense.network import DenseNetwork
-from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.network.links import superdense
+from qring.network.wiring import Announcement
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import PrivateAborted
 from qring.security.vga.method import Vga
@@ -80,8 +81,8 @@ def follow(counts, law):
     assert ((low <= counts) & (counts <= high))[~impossible].all(), (counts / total, law)
 
 
-def wiring_of(workers, meter=None):
-    return Wiring(workers, Distribution.STAR, Announcement.BROADCAST, meter or Meter())
+def copies_of(network, workers, rng):
+    return network.open(workers, rng).copies(announcement=Announcement.BROADCAST)
 
 
 # Superdense links ----------------------------------------------------------------------------
@@ -100,23 +101,22 @@ def test_a_ring_of_four_workers_sums_exactly_and_pays_alike(engine):
 @pytest.mark.parametrize("bits", [1, 7, 8, 13])
 def test_messages_arrive_and_bits_beyond_them_are_left_alone(engine, bits):
     message = np.random.default_rng(bits).integers(256, size=4, dtype=np.uint8)
-    before, meter = message.copy(), Meter()
-    link = make(engine).pair_link(0, 1, meter=meter, rng=np.random.default_rng(2))
-    link.carry(message, bits)
+    before, run = message.copy(), make(engine).open(2, np.random.default_rng(2))
+    run.link(superdense, 0, 1).carry(message, bits)
     assert (message == before).all()
-    assert meter.ledger().on(0, 1, Phase.ONLINE, Carrier.QUBIT) == (bits + 1) // 2
+    assert run.ledger().on(0, 1, Phase.ONLINE, Carrier.QUBIT) == (bits + 1) // 2
 
 
 @pytest.mark.parametrize("label", [0, 3])
 def test_biased_errors_fall_on_pairs_as_often_as_they_should(engine, label):
     noise, pairs = BellDiagonal(x=0.06, y=0.1, z=0.22), 4 * (shots_of(engine) // 4)
     network = make(engine, noise_on={(0, 1): noise}, record_faults=True)
-    frame, faults = np.full(pairs // 4, label * 0b01010101, np.uint8), []
-    rng = np.random.default_rng(3)
-    network.pair_link(0, 1, meter=Meter(), rng=rng, faults=faults).carry(frame, 2 * pairs)
+    frame = np.full(pairs // 4, label * 0b01010101, np.uint8)
+    run = network.open(2, np.random.default_rng(3))
+    run.link(superdense, 0, 1).carry(frame, 2 * pairs)
     labels = (frame[:, None] >> np.array([6, 4, 2, 0], np.uint8) & 3).ravel() ^ label
     follow(np.bincount(labels, minlength=4), [0.62, 0.06, 0.22, 0.1])  # I, X, Z, Y
-    (seen,) = faults
+    (seen,) = run.faults
     assert (seen.pairs == np.flatnonzero(labels)).all()
     assert (seen.paulis == labels[seen.pairs]).all()
 
@@ -155,14 +155,10 @@ def x_law(rho, phases):
     return np.diag(turn @ rho @ turn.conj().T).real
 
 
-def batch_of(engine, words, workers, seed=4, meter=None, **fields):
-    return make(engine, **fields).ghz_batch(
-        words.sum(axis=0, dtype=np.uint64),
-        words,
-        workers=workers,
-        wiring=wiring_of(workers, meter),
-        rng=np.random.default_rng(seed),
-    )
+def batch_of(engine, words, workers, seed=4, run=None, **fields):
+    run = run or make(engine, **fields).open(workers, np.random.default_rng(seed))
+    copies = run.copies(announcement=Announcement.BROADCAST)
+    return copies.batch(words.sum(axis=0, dtype=np.uint64), words)
 
 
 def strings(transcript):
@@ -193,10 +189,11 @@ def test_announced_outcomes_have_the_law_of_the_state(engine, noise, digit):
 
 
 def test_tallies_count_odd_parities_in_both_quadratures(engine):
-    own, copies, meter = [1, 7, 3], shots_of(engine) // 4, Meter()
+    own, copies = [1, 7, 3], shots_of(engine) // 4
     noise = QubitNoise(x=0.1, z=0.02)
+    run = make(engine, qubit_noise=noise).open(3, np.random.default_rng(4))
     words = np.array([own, own], np.uint64).T.copy()
-    counts = batch_of(engine, words, 3, meter=meter, qubit_noise=noise).tally([1], copies)
+    counts = batch_of(engine, words, 3, run=run).tally([1], copies)
     for column, quarter in enumerate((0, -np.pi / 2)):
         phases = np.pi * np.array(own) / 2
         phases[0] += quarter
@@ -205,8 +202,8 @@ def test_tallies_count_odd_parities_in_both_quadratures(engine):
         for coord in range(2):
             seen = int(counts[0, column, coord])
             follow([copies - seen, seen], [1 - odd, odd])
-    assert meter.ledger().total(Carrier.QUBIT) == 2 * 4 * copies
-    assert meter.ledger().rounds == 1
+    assert run.ledger().total(Carrier.QUBIT) == 2 * 4 * copies
+    assert run.ledger().rounds == 1
 
 
 def test_batches_can_be_mapped_and_cut(engine):
@@ -290,7 +287,7 @@ def test_tampered_copies_fail_their_tests_at_the_rate_of_the_state(engine, attac
     source, rho = ATTACKS[attack]
     network, count = make(engine, adversary=Adversary(source=source)), shots_of(engine)
     rng = np.random.default_rng(8)
-    pool = network.ghz_pool(2 * count, workers=3, wiring=wiring_of(3), rng=rng)
+    pool = copies_of(network, 3, rng).pool(2 * count)
     first, second = pool.shuffled(rng).cut(count)
     flagged = np.mean([(1 - np.trace(s @ rho).real) / 2 for s in stabilisers()])
     for verdict, rate in (
@@ -328,7 +325,7 @@ def test_tampered_copies_show_what_their_state_shows(engine, attack):
 
 def test_perfect_copies_pass_every_test(engine):
     rng = np.random.default_rng(9)
-    pool = make(engine).ghz_pool(40, workers=4, wiring=wiring_of(4), rng=rng)
+    pool = copies_of(make(engine), 4, rng).pool(40)
     tested, rest = pool.cut(20)
     assert tested.test_stabilisers(rng).passed
     more, last = rest.joined(pool.cut(0)[0]).cut(10)
@@ -375,7 +372,7 @@ def test_hashed_checks_miss_a_bad_copy_half_the_time_each(engine, bad):
     network, runs = make(engine, adversary=Adversary(source=sources[bad])), 200
     rng, failed = np.random.default_rng(12), np.zeros(2, int)
     for _ in range(runs):
-        data, checks = network.ghz_pool(3, workers=2, wiring=wiring_of(2), rng=rng).cut(1)
+        data, checks = copies_of(network, 2, rng).pool(3).cut(1)
         phase_checks, amplitude_checks = checks.cut(1)
         phases, data = data.hash_phases(phase_checks, rng)
         amplitudes, data = data.hash_amplitudes(amplitude_checks, rng)
@@ -390,17 +387,15 @@ def test_hashed_checks_miss_a_bad_copy_half_the_time_each(engine, bad):
 @pytest.mark.parametrize("engine", QUBITS_THAT_STAY)
 def test_checked_copies_still_hold_the_sum(engine):
     rng = np.random.default_rng(13)
-    network = make(engine)
-    data, checks = network.ghz_pool(5, workers=2, wiring=wiring_of(2), rng=rng).cut(3)
+    copies = copies_of(make(engine), 2, rng)
+    data, checks = copies.pool(5).cut(3)
     first, second = checks.cut(1)
     verdict, data = data.hash_phases(first, rng)
     assert verdict.passed
     verdict, data = data.hash_amplitudes(second, rng)
     assert verdict.passed
     words = np.array([[3], [2]], np.uint64)
-    batch = network.ghz_batch(
-        words.sum(axis=0), words, workers=2, wiring=wiring_of(2), rng=rng, supply=data.supply()
-    )
+    batch = copies.batch(words.sum(axis=0), words, data.supply())
     assert (Digits().read(batch, 3) == [5]).all()
 
 
@@ -413,21 +408,18 @@ def test_slow_networks_say_what_they_cannot_do(engine):
         with pytest.raises(InputError, match="view"):
             make(engine, **fields)
     with pytest.raises(InputError, match="own words"):
-        make(engine).ghz_batch(
-            np.zeros(1, np.uint64), None, workers=2, wiring=wiring_of(2),
-            rng=np.random.default_rng(0),
-        )  # fmt: skip
+        copies_of(make(engine), 2, np.random.default_rng(0)).batch(np.zeros(1, np.uint64), None)
 
 
 def test_the_referee_says_when_qubits_are_too_many():
     rng = np.random.default_rng(14)
     network = DenseNetwork(representation=Representation.MATRIX)
     with pytest.raises(InputError, match="at most 10 entangled qubits"):
-        network.ghz_pool(1, workers=11, wiring=wiring_of(11), rng=rng)
+        copies_of(network, 11, rng).pool(1)
     with pytest.raises(InputError, match="pass rng"):
-        network.pair_link(0, 1, meter=Meter(), rng=None)
+        network.open(2).link(superdense, 0, 1)
     # Eight checks, none of which chooses a copy of six qubits: once in 2^16.
-    data, checks = network.ghz_pool(10, workers=6, wiring=wiring_of(6), rng=rng).cut(2)
+    data, checks = copies_of(network, 6, rng).pool(10).cut(2)
     with pytest.raises(InputError, match="at most 10"):
         data.hash_amplitudes(checks, rng)
 
@@ -435,8 +427,8 @@ def test_the_referee_says_when_qubits_are_too_many():
 def test_circuits_say_what_they_cannot_do():
     network, rng = on_aer(), np.random.default_rng(15)
     with pytest.raises(InputError, match="2 to 8 workers"):
-        network.ghz_pool(1, workers=9, wiring=wiring_of(9), rng=rng)
-    data, checks = network.ghz_pool(2, workers=2, wiring=wiring_of(2), rng=rng).cut(1)
+        copies_of(network, 9, rng).pool(1)
+    data, checks = copies_of(network, 2, rng).pool(2).cut(1)
     with pytest.raises(InputError, match="cut-and-choose"):
         data.hash_phases(checks, rng)
     from qring.circuits.ghz import Source

@@ -106,6 +106,22 @@ def test_qring_exports_exactly_what_it_says():
         qring.nothing  # noqa: B018
 
 
+def test_only_a_run_and_its_wires_hold_the_account():
+    # theory predicts ledgers and the trace rebuilds one from what it recorded; neither sends.
+    allowed = ("ledger.py", "network/run.py", "network/wires.py", "theory/", "paper/trace.py")
+    named = [
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        if any(
+            isinstance(node, ast.Name | ast.alias)
+            and (node.id if isinstance(node, ast.Name) else node.name) == "Meter"
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    ]
+    assert named
+    assert [name for name in named if not name.startswith(allowed)] == []
+
+
 def test_every_package_says_what_it_is_for():
     for module in pkgutil.walk_packages([str(SOURCE)], "qring."):
         if module.ispkg:

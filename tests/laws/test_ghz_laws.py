@@ -70,7 +70,7 @@ def test_every_small_sum_wraps_exactly(workers, sum_bits):
     rng = np.random.default_rng(0)
     every = np.array(list(product(range(2**sum_bits), repeat=workers)), np.uint64).T
     method = Ghz(encoding=unsigned(sum_bits))
-    session = method.open(workers, Network(), rng)
+    session = method.open(Network().open(workers, rng))
     read = session.sum(every.sum(axis=0, dtype=np.uint64), None)
     assert (read % 2**sum_bits == every.sum(axis=0) % 2**sum_bits).all()
 

@@ -13,12 +13,11 @@ import qring
 from qring import Integers, Network, Private, PrivateAborted
 from qring.encoding.formats import WordFormat
 from qring.errors import InputError
-from qring.ledger import Meter
 from qring.network.adversary.base import Adversary
 from qring.network.adversary.online import FlipOnline
 from qring.network.noise import BellDiagonal
 from qring.schedule.ring import Direction
-from qring.security.masks.integrity import IntegrityCheck, OnlineCheck, Recorder, announcing
+from qring.security.masks.integrity import IntegrityCheck, OnlineCheck, Recorder
 from qring.security.masks.outcome import Reason
 from qring.security.masks.powers import HashSize, PowerHash, irreducible
 from qring.theory import integrity as theory
@@ -170,8 +169,8 @@ def test_planted_errors_pass_as_often_as_enumeration_says(coords):
     rng, runs = np.random.default_rng(5), 4000
     passed = 0
     for _ in range(runs):
-        wiring = announcing(WORKERS, Meter())
-        passed += check.run(masked, results, coins=rng, wiring=wiring)[0].passed
+        broadcast = Network().open(WORKERS).copies().broadcast
+        passed += check.run(masked, results, coins=rng, broadcast=broadcast)[0].passed
     vanish = [
         not ((coefficients(p, coords, 2)[:, 0] + coefficients(p, coords, 2)[:, -1]) % 2).any()
         for p in range(4)
@@ -274,7 +273,7 @@ def test_a_recorder_sees_messages_in_the_schedules_order():
     results[1] ^= np.uint64(1)  # changed nowhere on the way: no link is to blame
     verdict = Recorder().verdict(
         check, masked, results, wire=wire, gather=Direction.CLOCKWISE,
-        coins=np.random.default_rng(0), meter=Meter(),
+        run=Network().open(len(masked), np.random.default_rng(0)),
     )  # fmt: skip
     assert verdict.differing == (1,)
     assert verdict.links == ()

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import qring
 from qring import Direction, FixedPoint, Integers, Network, QubitNoise, Superdense
 from qring.errors import InputError
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
 from qring.network.adversary.aim import These
 from qring.network.adversary.base import Adversary
 from qring.network.adversary.sources import PhaseRotation, PlusState
-from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.network.wiring import Announcement
 from qring.security.masks import making
 from qring.security.masks.check import SumCheck
 from qring.security.masks.making import MaskMaking, make_masks
@@ -102,7 +102,7 @@ def test_bad_copies_are_caught_as_often_as_they_are_tested(bad):
     network = Network(adversary=Adversary(source=source))
     passed = 0
     for _ in range(runs):
-        making = MaskMaking(terms=terms, network=network, rng=rng, rows=3)
+        making = MaskMaking(terms=terms, run=network.open(3, rng), rows=3)
         verdict, kept = making.test(making.share())
         passed += verdict.passed
         assert verdict.failed <= bad
@@ -151,7 +151,7 @@ def test_each_check_finds_a_wrong_sum_with_probability_one_half(digit):
 
 
 def test_checks_pass_when_all_is_well_and_tell_only_their_sum():
-    masks = fresh_masks(TERMS, Network(), np.random.default_rng(0))
+    masks = fresh_masks(TERMS, Network().open(TERMS.workers, np.random.default_rng(0)))
     assert ((masks.own.sum(axis=0) - masks.total) % 64 == 0).all()
     # What one worker says is hidden by a mask of its own: uniform whatever its masks are.
     said = [SumCheck(TERMS, 1, np.random.default_rng(k)) for k in range(2)]
@@ -167,9 +167,11 @@ def test_masks_stream_and_no_part_depends_on_how_they_are_cut(monkeypatch):
         rng, secret = np.random.default_rng(0), np.random.default_rng(1)
         parts = []
         maker = MaskMaking(
-            terms=TERMS, network=Network(), rng=rng, rows=3,
+            terms=TERMS,
+            run=Network().open(3, rng),
+            rows=3,
             source=lambda size: secret.bytes(size),
-        )  # fmt: skip
+        )
         assert make_masks(maker, lambda own, total: parts.append((own, total))).reason is None
         return parts
 
@@ -267,15 +269,14 @@ def test_several_workers_may_die_and_two_are_needed():
 def test_what_cannot_be_is_refused(change, said):
     with pytest.raises(InputError, match=said):
         run(rows(3, 5), **change)
-    with pytest.raises(InputError, match="measured at random"):
+    with pytest.raises(InputError, match="measurements are random"):
         qring.all_reduce(rows(3, 5), method=Private(encoding=WORDS))
     with pytest.raises(InputError, match="at least 2 workers"):
         run(rows(1, 5))
 
 
 def test_wiring_counts_no_rounds_offline():
-    meter = Meter()
-    wiring = Wiring(3, Distribution.STAR, Announcement.BROADCAST, meter, Phase.SETUP)
-    wiring.announce(5)
-    assert meter.ledger().rounds == 0
-    assert meter.ledger().on(2, 1, Phase.SETUP, Carrier.BIT) == 5
+    run = Network().open(3)
+    run.copies(announcement=Announcement.BROADCAST, phase=Phase.SETUP).announce(5)
+    assert run.ledger().rounds == 0
+    assert run.ledger().on(2, 1, Phase.SETUP, Carrier.BIT) == 5

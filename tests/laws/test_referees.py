@@ -20,14 +20,12 @@ from qring.conflict.matching import Pairs
 from qring.conflict.phase_state import measure_pairs
 from qring.conflict.plane import Circuit, Plane
 from qring.conflict.signs import as_signs
-from qring.ledger import Meter
 from qring.network import pauli
 from qring.network.faults import noisy_copies
-from qring.network.ghz import GhzBatch
+from qring.network.network import Network
 from qring.network.noise import BellDiagonal, QubitNoise
 from qring.network.pool import Pool
 from qring.network.stabilisers import Strings, flags, pauli_string
-from qring.network.wiring import Announcement, Distribution, Wiring
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -125,15 +123,8 @@ def qutip_law(noise, phases):
 
 
 def batch_of(words, noise, seed):
-    meter = Meter()
-    return GhzBatch(
-        words.sum(axis=0, dtype=np.uint64),
-        words,
-        workers=len(words),
-        noise=noise,
-        wiring=Wiring(len(words), Distribution.STAR, Announcement.BROADCAST, meter),
-        rng=np.random.default_rng(seed),
-    )
+    run = Network(qubit_noise=noise).open(len(words), np.random.default_rng(seed))
+    return run.copies().batch(words.sum(axis=0, dtype=np.uint64), words)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +249,7 @@ def test_gap_ip_accepts_as_often_as_aer(aer, phases, reference):
         aer.sample(GapIPPasses(vectors=(U, V), phases=phases, reference=reference), shots).sum()
     )
     circuit = Circuit(passes=len(phases) + 1, reference=reference, phases=phases)
-    plane = Plane(COSINE, Courier(2, Meter()))
+    plane = Plane(COSINE, Courier(2, Network().open(2)))
     follow([shots - theirs, theirs], [1 - plane.probability(circuit), plane.probability(circuit)])
     ours = plane.accepts(circuit, shots, np.random.default_rng(4))
     alike([ours, shots - ours], [theirs, shots - theirs])
@@ -278,7 +269,7 @@ def test_iterative_estimation_on_aer_has_the_phases_of_the_plane(aer):
     )
     follow(np.bincount(np.rint(found / grid[1]).astype(int), minlength=8), law)
     # The plane's Hadamard tests on one kept register show the same eigenphases.
-    rng, plane = np.random.default_rng(5), Plane(COSINE, Courier(2, Meter()))
+    rng, plane = np.random.default_rng(5), Plane(COSINE, Courier(2, Network().open(2)))
     runs = 4000
     zeros = [
         plane.phase_run(rng).tests(np.array([2]), np.array([1]), rng)[0][0] for _ in range(runs)

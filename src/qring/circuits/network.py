@@ -1,9 +1,9 @@
-"""A network whose every pair and copy is a circuit run on a Qiskit sampler."""
+"""Engine of circuits: every pair and every copy is a shot on a Qiskit sampler."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,23 +16,22 @@ from qring.circuits.sampling import Job, Sampling
 from qring.circuits.superdense import SuperdensePair
 from qring.encoding.superdense import pauli_labels
 from qring.errors import InputError
-from qring.ledger import Meter
 from qring.network import pauli
 from qring.network.adversary.base import History
+from qring.network.conditions import Conditions
 from qring.network.copies import Tampered
-from qring.network.explicit import ExplicitBatch, ExplicitLink
+from qring.network.explicit import ExplicitBatch, ExplicitPairs
+from qring.network.fast import FAST
 from qring.network.ghz import Words
-from qring.network.links import Faults, Link
 from qring.network.network import Network
-from qring.network.noise import PERFECT_QUBITS, BellDiagonal
+from qring.network.noise import PERFECT_QUBITS, BellDiagonal, QubitNoise
 from qring.network.pool import Check, Evidence, Pool, Verdict
 from qring.network.stabilisers import draw_strings, pauli_string
 from qring.network.supply import Supply
 from qring.network.view import Announced
-from qring.network.wiring import Wiring
 from qring.validate import check_enum
 
-__all__ = ["QiskitNetwork"]
+__all__ = ["CircuitEngine", "QiskitNetwork"]
 
 _EVIDENCE = 8
 _ONE_DEVICE = (
@@ -40,15 +39,17 @@ _ONE_DEVICE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class QiskitNetwork(Network):
-    """A network of circuits: ``sampler`` is a Qiskit ``SamplerV2``, or a :class:`Sampling`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitEngine:
+    """Circuits run by ``sampler``, a Qiskit ``SamplerV2`` or a :class:`Sampling`.
 
-    For small sizes: every pair and every copy is a shot. Noise of the network and what an
-    adversary does to copies become gates of the circuits; the device's own noise comes on top,
-    and ``device_visibility`` says what visibility readouts may then count on. ``source`` is how
-    copies are made, ``storage_s`` how long pairs wait, in seconds. It records no view, and its
-    nodes are honest.
+    For small sizes. Noise of the network and what an adversary does to copies become gates of the
+    circuits; the device's own noise comes on top, and ``device_visibility`` says what visibility
+    readouts may then count on. ``source`` is how copies are made, ``storage_s`` how long pairs
+    wait, in seconds. It records no view, and its nodes are honest.
+
+    Raises:
+        InputError: a source or visibility that cannot be.
     """
 
     sampler: Any
@@ -57,20 +58,13 @@ class QiskitNetwork(Network):
     device_visibility: float = 1.0
 
     def __post_init__(self) -> None:
-        Network.__post_init__(self)
         check_enum("source", self.source, Source)
-        if self.record_view or (self.adversary is not None and self.adversary.nodes):
-            raise InputError("a network of circuits records no view and knows no dishonest nodes")
         if self.source is Source.PLUS:
             raise InputError("a tampered source is an adversary: Adversary(source=PlusState())")
         if not 0 < self.device_visibility <= 1:
             raise InputError(f"a visibility lies in (0, 1], not at {self.device_visibility}")
         if not isinstance(self.sampler, Sampling):
             object.__setattr__(self, "sampler", Sampling(sampler=self.sampler))
-
-    def visibility(self, workers: int) -> float:
-        """V that a readout may count on: the network's times the device's."""
-        return self.qubit_noise.visibility(workers) * self.device_visibility
 
     @property
     def needs_words(self) -> bool:
@@ -83,64 +77,83 @@ class QiskitNetwork(Network):
         feeds = self.sampler.feed_forward_caveats if self.source is Source.CONSTANT_DEPTH else ()
         return (_ONE_DEVICE, *self.sampler.caveats, *feeds)
 
-    def pair_link(
-        self,
-        src: int,
-        dst: int,
-        *,
-        meter: Meter,
-        rng: np.random.Generator | None,
-        faults: list[Faults] | None = None,
-    ) -> Link:
-        """Open the superdense link from ``src`` to ``dst``; it charges ``meter``."""
-        send = partial(self._send, self.noise_between(src, dst), rng)
-        kept = faults if self.record_faults else None
-        link = ExplicitLink(src, dst, meter, send=send, faults=kept)
-        return self.intercepted(link, src, dst, meter)
+    def check(self, conditions: Conditions) -> None:
+        """Refuse a view or dishonest nodes.
 
-    def ghz_supply(self, workers: int, *, wiring: Wiring, rng: np.random.Generator) -> Supply:
-        """Copies that are shared as they are needed, untested."""
+        Raises:
+            InputError: as said.
+        """
+        adversary = conditions.adversary
+        if conditions.record_view or (adversary is not None and adversary.nodes):
+            raise InputError("a network of circuits records no view and knows no dishonest nodes")
+
+    def visibility(self, noise: QubitNoise, workers: int) -> float:
+        """V that a readout may count on: the network's times the device's."""
+        return noise.visibility(workers) * self.device_visibility
+
+    def pairs(self, noise: BellDiagonal, rng: np.random.Generator | None) -> ExplicitPairs:
+        """Pairs that are a shot each.
+
+        Raises:
+            InputError: noise, and no generator to draw its errors.
+        """
+        if noise.error_probability and rng is None:
+            raise InputError("a noisy network draws errors: pass rng=numpy.random.default_rng(...)")
+        return ExplicitPairs(partial(self._send, noise, rng))
+
+    def fresh(
+        self, conditions: Conditions, workers: int, rng: np.random.Generator
+    ) -> Supply[Tampered]:
+        """Untested copies, made as they are asked for."""
         check_workers(workers)
-        share = partial(Network.ghz_pool, self, workers=workers, wiring=wiring, rng=rng)
-        return _Fresh(share, self.visibility(workers))
+        make = partial(FAST.pool, conditions=conditions, workers=workers, rng=rng, history=())
+        return _Fresh(make, self.visibility(conditions.qubit_noise, workers))
 
-    def ghz_pool(
+    def pool(
         self,
         count: int,
+        conditions: Conditions,
         *,
         workers: int,
-        wiring: Wiring,
         rng: np.random.Generator,
-        history: History = (),
-        first: int = 0,
+        history: History,
+        first: int,
     ) -> Pool:
-        """Share ``count`` copies; they are run when they are tested or used."""
+        """Copies that are run when they are tested or used."""
         check_workers(workers)
-        pool = Network.ghz_pool(
-            self, count, workers=workers, wiring=wiring, rng=rng, history=history, first=first
+        pool = FAST.pool(count, conditions, workers=workers, rng=rng, history=history, first=first)
+        return _SampledPool(
+            count=count,
+            workers=workers,
+            tampered=pool.tampered,
+            visibility=self.visibility(conditions.qubit_noise, workers),
+            engine=self,
         )
-        return _SampledPool(**{f.name: getattr(pool, f.name) for f in fields(pool)}, network=self)
 
-    def ghz_batch(
+    def batch(
         self,
         total: Words,
         words: Words | None,
         *,
         workers: int,
-        wiring: Wiring,
+        supply: Supply[Any],
+        announce: Callable[[int], None],
         rng: np.random.Generator,
-        supply: Supply | None = None,
-        view: list[Announced] | None = None,
+        view: list[Announced] | None,
     ) -> ExplicitBatch:
-        """Get ready to encode every worker's ``words`` on copies of ``supply``, or fresh ones."""
+        """Every worker's ``words``, about to be encoded on copies of ``supply``.
+
+        Raises:
+            InputError: the words are missing.
+        """
         if words is None:
             raise InputError("circuits encode every worker's own words; hand them in")
         return ExplicitBatch(
             words,
             workers=workers,
-            wiring=wiring,
+            supply=supply,
+            announce=announce,
             rng=rng,
-            supply=supply or self.ghz_supply(workers, wiring=wiring, rng=rng),
             measure=partial(self._measure_x, rng),
         )
 
@@ -209,26 +222,52 @@ class QiskitNetwork(Network):
         return outcomes
 
 
+def QiskitNetwork(  # noqa: N802 - reads like the class of networks that it makes
+    sampler: Any,  # noqa: ANN401 - Qiskit has no types
+    *,
+    source: Source = Source.CHAIN,
+    storage_s: float = 0.0,
+    device_visibility: float = 1.0,
+    **conditions: Any,  # noqa: ANN401 - the fields of a network
+) -> Network:
+    """A :class:`~qring.network.network.Network` whose engine runs circuits.
+
+    Args:
+        sampler: a Qiskit ``SamplerV2``, or a :class:`~qring.circuits.sampling.Sampling`.
+        source: how GHZ copies are made.
+        storage_s: how long pairs wait, in seconds.
+        device_visibility: V that the device's own noise leaves a copy, in (0, 1].
+        **conditions: fields of the network.
+
+    Raises:
+        InputError: what the engine cannot simulate.
+    """
+    engine = CircuitEngine(
+        sampler=sampler, source=source, storage_s=storage_s, device_visibility=device_visibility
+    )
+    return Network(engine=engine, **conditions)
+
+
 class _Fresh:
-    """Copies that are shared when a readout asks for them."""
+    """Copies that are made when a readout asks for them."""
 
-    __slots__ = ("_share", "_shared", "noise", "visibility")
+    __slots__ = ("_made", "_make", "noise", "visibility")
 
-    def __init__(self, share: Callable[..., Pool], visibility: float) -> None:
-        self._share, self._shared = share, 0
+    def __init__(self, make: Callable[..., Pool], visibility: float) -> None:
+        self._make, self._made = make, 0
         self.noise, self.visibility = PERFECT_QUBITS, visibility
 
     def take(self, count: int) -> Tampered:
-        """Share ``count`` copies more."""
-        first, self._shared = self._shared, self._shared + count
-        return self._share(count, first=first).tampered
+        """Make ``count`` copies more."""
+        first, self._made = self._made, self._made + count
+        return self._make(count, first=first).tampered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _SampledPool(Pool):
     """Copies that are run when they are tested; each is a shot of its own."""
 
-    network: QiskitNetwork
+    engine: CircuitEngine
 
     def test_stabilisers(self, rng: np.random.Generator) -> Verdict:
         """Measure a uniformly random non-identity stabiliser of every copy; uses them up."""
@@ -257,7 +296,7 @@ class _SampledPool(Pool):
     def _tested(self, check: Check, names: list[str], rng: np.random.Generator) -> Verdict:
         """Measure one string a copy; its first character is its sign, or = for all alike."""
         copies = prepared(self.count, self.workers, self.tampered, rng)
-        found = self.network.measure_pauli(copies, [name[1:] for name in names])
+        found = self.engine.measure_pauli(copies, [name[1:] for name in names])
         origins = np.arange(self.count)
         origins[self.tampered.where] = self.tampered.origin
         failures = []

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.ledger import Ledger
-from qring.network.links import Faults
-from qring.network.network import Network
+from qring.network.run import Run
+from qring.network.wires import Faults
 
 __all__ = ["Aborted", "Aggregate", "Method", "Progress"]
 
@@ -85,11 +84,8 @@ class Aborted(Aggregate):
 class Method(Protocol):
     """A way to sum gradients: a frozen value that knows how to run itself."""
 
-    def run(
-        self,
-        gradients: NDArray[Any],
-        network: Network,
-        rng: np.random.Generator | None,
-        progress: Progress,
-    ) -> Aggregate:
-        """Sum ``gradients`` of shape (workers, coords) over the network."""
+    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> Aggregate:
+        """Sum ``gradients`` of shape (workers, coords) over ``run``, opened for as many workers.
+
+        What is charged to the run is the result's account.
+        """

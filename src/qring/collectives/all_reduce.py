@@ -47,7 +47,8 @@ def all_reduce(
     if rng is not None:
         check_rng(rng)
     rows = _as_rows(gradients)
-    return (method or Superdense()).run(rows, network or Network(), rng, progress or _unseen)
+    run = (network or Network()).open(len(rows), rng)
+    return (method or Superdense()).run(rows, run, progress or _unseen)
 
 
 def _unseen(done: int, total: int) -> None:

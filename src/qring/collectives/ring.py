@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from numpy.typing import NDArray
 from qring.collectives.aggregate import Aggregate, Progress
 from qring.encoding.formats import Values, WireFormat
 from qring.encoding.values import Encoding, FloatBits
-from qring.errors import InputError
-from qring.ledger import Meter
-from qring.network.links import ClassicalLink, Faults, Link
-from qring.network.network import Network
+from qring.network.links import Link, classical, superdense
+from qring.network.run import Run
 from qring.schedule import ring
 from qring.schedule.chunks import even_chunks
 from qring.schedule.hops import Action, Round
@@ -25,7 +22,7 @@ from qring.validate import check_able, check_enum
 
 __all__ = ["Classical", "Superdense", "around_the_ring", "noise_caveats"]
 
-LinkFactory = Callable[[int, int], Link]
+LinkKind = Callable[[Run, int, int], Link]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,19 +35,11 @@ class Classical:
     def __post_init__(self) -> None:
         _check(self.encoding, self.gather)
 
-    def run(
-        self,
-        gradients: NDArray[Any],
-        network: Network,
-        rng: np.random.Generator | None,
-        progress: Progress,
-    ) -> Aggregate:
+    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> Aggregate:
         """Sum ``gradients`` of shape (workers, coords)."""
-        meter = Meter()
-        link = partial(ClassicalLink, meter=meter)
         values, wire = self.encoding.encode(gradients)
-        sums = around_the_ring(values, wire, self.gather, meter, link, progress)
-        return Aggregate(sums=self.encoding.decode(sums, len(gradients)), ledger=meter.ledger())
+        sums = around_the_ring(values, wire, self.gather, run, classical, progress)
+        return Aggregate(sums=self.encoding.decode(sums, len(gradients)), ledger=run.ledger())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,31 +57,19 @@ class Superdense:
     def __post_init__(self) -> None:
         _check(self.encoding, self.gather)
 
-    def run(
-        self,
-        gradients: NDArray[Any],
-        network: Network,
-        rng: np.random.Generator | None,
-        progress: Progress,
-    ) -> Aggregate:
+    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> Aggregate:
         """Sum ``gradients`` of shape (workers, coords).
 
         Raises:
-            InputError: the network is noisy and ``rng`` is missing.
+            InputError: the network is noisy and the run has no generator.
         """
-        network.check_links(len(gradients))
-        if not network.is_noiseless and rng is None:
-            raise InputError("a noisy network draws errors: pass rng=numpy.random.default_rng(...)")
-        meter = Meter()
-        faults: list[Faults] = []
-        link = partial(network.pair_link, meter=meter, rng=rng, faults=faults)
         values, wire = self.encoding.encode(gradients)
-        sums = around_the_ring(values, wire, self.gather, meter, link, progress)
+        sums = around_the_ring(values, wire, self.gather, run, superdense, progress)
         return Aggregate(
             sums=self.encoding.decode(sums, len(gradients)),
-            ledger=meter.ledger(),
-            faults=tuple(faults),
-            caveats=noise_caveats(network),
+            ledger=run.ledger(),
+            faults=tuple(run.faults),
+            caveats=noise_caveats(run),
         )
 
 
@@ -101,15 +78,15 @@ def _check(encoding: Encoding, gather: Direction) -> None:
     check_enum("gather", gather, Direction)
 
 
-def noise_caveats(network: Network) -> tuple[str, ...]:
+def noise_caveats(run: Run) -> tuple[str, ...]:
     """Say what noisy pairs do to sums, if they are noisy."""
-    if network.is_noiseless:
-        return network.caveats
-    worst = max(n.error_probability for n in (network.noise, *network.noise_on.values()))
+    worst = run.conditions.worst_pair
+    if worst == 0:
+        return run.caveats
     return (
         f"noise without error correction: a pair is wrong with probability up to {worst:g}, and "
         "every error that fell is in the sums",
-        *network.caveats,
+        *run.caveats,
     )
 
 
@@ -117,31 +94,40 @@ def around_the_ring(
     values: Values,
     wire: WireFormat,
     gather: Direction,
-    meter: Meter,
-    link: LinkFactory,
+    run: Run,
+    kind: LinkKind,
     progress: Progress,
 ) -> Values:
-    """Sum ``values``, shape (workers, count), over links; return every worker's sums."""
+    """Sum ``values``, shape (workers, count), over links of one kind; return every worker's sums.
+
+    Raises:
+        InputError: what links of this kind refuse.
+    """
     workers = len(values)
     own = np.array(values)  # each worker's memory; rows are overwritten as chunks arrive
     chunks = even_chunks(values.shape[1], workers)
     rounds = ring.all_reduce(workers, gather=gather)
     for done, hops in enumerate(rounds, 1):
-        _run_round(hops, own, chunks, wire, link)
-        meter.rounds = done
+        _run_round(hops, own, chunks, wire, run, kind)
+        run.end_rounds()
         progress(done, 2 * (workers - 1))
     return own
 
 
 def _run_round(
-    hops: Round, own: Values, chunks: Sequence[slice], wire: WireFormat, link: LinkFactory
+    hops: Round,
+    own: Values,
+    chunks: Sequence[slice],
+    wire: WireFormat,
+    run: Run,
+    kind: LinkKind,
 ) -> None:
     """Run one round on all workers' memories, ``own`` of shape (workers, coords), in place."""
     arrived = []
     for hop in hops:  # every message leaves before any arrives
         values = own[hop.src, chunks[hop.chunk]]
         message = wire.pack(values, hop.summed)
-        link(hop.src, hop.dst).carry(message, wire.bits(len(values), hop.summed))
+        run.link(kind, hop.src, hop.dst).carry(message, wire.bits(len(values), hop.summed))
         arrived.append(message)
     for hop, message in zip(hops, arrived, strict=True):
         target = own[hop.dst, chunks[hop.chunk]]

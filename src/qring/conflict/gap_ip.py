@@ -17,7 +17,8 @@ from qring.conflict.plane import Plane
 from qring.conflict.register import Register
 from qring.conflict.strategies.ancilla_free import AncillaFree
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.ledger import Carrier, Ledger, Phase
+from qring.network.network import Network
 from qring.validate import check_able, check_enum, check_rng
 
 __all__ = ["GapIP", "Simulation", "gap_ip", "inner_product", "register_qubits"]
@@ -91,8 +92,8 @@ def gap_ip(
         raise InputError(
             f"u has {len(first)} coordinates and v has {len(second)}; both workers hold one each"
         )
-    meter = Meter()
-    courier = Courier(register_qubits(len(first)), meter)
+    run = Network().open(2, rng)
+    courier = Courier(register_qubits(len(first)), run)
     cosine, _ = inner_product(first, second)
     engine: Engine
     if simulation is Simulation.PLANE:
@@ -101,7 +102,7 @@ def gap_ip(
         engine = Register(_unit(first), _unit(second), courier)
     chosen = strategy if strategy is not None else AncillaFree()
     found = chosen.run(engine, margin=margin, error=error, rng=rng)
-    ledger = meter.ledger()
+    ledger = run.ledger()
     return GapIP(
         decision=found.decision,
         estimate=found.estimate,

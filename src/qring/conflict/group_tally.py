@@ -11,7 +11,8 @@ from qring.conflict.matching import Groups, RandomPairs
 from qring.conflict.phase_state import state_qubits
 from qring.conflict.signs import Signs
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.ledger import Carrier, Ledger
+from qring.network.network import Network
 
 __all__ = ["GroupTally", "tally_groups"]
 
@@ -40,9 +41,9 @@ def tally_groups(signs: Signs, ties: Groups, copies: int, rng: np.random.Generat
         raise InputError(
             f"{copies} copies of {signs.coords} signs cannot tell about {ties.coords} coordinates"
         )
-    meter = Meter()
-    meter.charge(0, 1, Phase.ONLINE, Carrier.QUBIT, copies * state_qubits(signs.coords))
-    meter.rounds += 1
+    run = Network().open(2, rng)
+    run.wire(0, 1).send(Carrier.QUBIT, copies * state_qubits(signs.coords))
+    run.end_rounds()
     source = rng.integers(signs.coords, size=copies)
     partner = RandomPairs(ties, rng).partner(source)
     hit = partner >= 0
@@ -52,5 +53,5 @@ def tally_groups(signs: Signs, ties: Groups, copies: int, rng: np.random.Generat
     return GroupTally(
         hits=np.bincount(groups, minlength=count),
         differ=np.bincount(groups[differs], minlength=count),
-        ledger=meter.ledger(),
+        ledger=run.ledger(),
     )

@@ -11,7 +11,8 @@ from qring.conflict.matching import Pairs
 from qring.conflict.phase_state import measure_pairs, state_qubits
 from qring.conflict.signs import ArraySigns
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.ledger import Carrier, Ledger
+from qring.network.network import Network
 
 __all__ = ["Answer", "HiddenMatching", "as_tie_audit", "parity_shortcut", "solve"]
 
@@ -63,14 +64,14 @@ def solve(task: HiddenMatching, copies: int, rng: np.random.Generator) -> Answer
     Source: paper appendix C.3.
     """
     coords = len(task.bits)
-    meter = Meter()
-    meter.charge(0, 1, Phase.ONLINE, Carrier.QUBIT, copies * state_qubits(2 * coords))
-    meter.rounds += 1
+    run = Network().open(2, rng)
+    run.wire(0, 1).send(Carrier.QUBIT, copies * state_qubits(2 * coords))
+    run.end_rounds()
     signs, ties = as_tie_audit(task)
     outcomes = measure_pairs(signs, ties, copies, rng)
     hits = np.flatnonzero(outcomes.hit)
     answer = bool(outcomes.differs[hits[0]]) if len(hits) else None
-    return Answer(complemented=answer, ledger=meter.ledger())
+    return Answer(complemented=answer, ledger=run.ledger())
 
 
 def as_tie_audit(task: HiddenMatching) -> tuple[ArraySigns, Pairs]:

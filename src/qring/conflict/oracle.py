@@ -19,7 +19,8 @@ from qring.conflict.plane import Plane
 from qring.conflict.strategies.ancilla_free import AncillaFree
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.ledger import Carrier, Ledger
+from qring.network.network import Network
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -124,12 +125,12 @@ class ConflictOracle:
         cosines = np.eye(count)
         for i, j in itertools.combinations(range(count), 2):
             cosines[i, j] = cosines[j, i] = self.cosine(i, j)
-        told: list[dict[str, int | str]] = [
-            {"src": i, "dst": j, "phase": Phase.ONLINE.value, "carrier": Carrier.BIT.value,
-             "count": _LENGTH_BITS}
-            for i, j in itertools.permutations(range(count), 2)
-        ]  # fmt: skip
-        self.ledger += Ledger.from_rows(told, min(1, len(told)))
+        run = Network().open(count)
+        for i, j in itertools.permutations(range(count), 2):
+            run.wire(i, j).send(Carrier.BIT, _LENGTH_BITS)
+        if count > 1:
+            run.end_rounds()
+        self.ledger += run.ledger()
         lengths: NDArray[np.float64] = np.outer(self._lengths, self._lengths)
         return positive_semidefinite(cosines) * lengths
 
@@ -139,14 +140,10 @@ class ConflictOracle:
             raise InputError(f"no pair ({i}, {j}) among {count} gradients")
         if not (self._lengths[i] and self._lengths[j]):
             return None
-        meter, nodes = Meter(), (i, j)
-        engine = Plane(float(self._cosines[i, j]), Courier(self._qubits, meter))
+        run = Network().open(2, self._rng)
+        engine = Plane(float(self._cosines[i, j]), Courier(self._qubits, run))
         found = strategy.run(engine, margin=self._margin, error=self._error, rng=self._rng)
-        rows: list[dict[str, Any]] = [
-            {**row, "src": nodes[int(row["src"])], "dst": nodes[int(row["dst"])]}
-            for row in meter.ledger().rows()
-        ]
-        self.ledger += Ledger.from_rows(rows, meter.rounds)
+        self.ledger += run.ledger().renamed((i, j))
         return found
 
 

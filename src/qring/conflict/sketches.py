@@ -22,7 +22,8 @@ from qring.conflict.finding import Decision, check_task
 from qring.conflict.gap_ip import inner_product
 from qring.conflict.rival import Rival
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.ledger import Carrier, Ledger
+from qring.network.network import Network
 
 __all__ = [
     "MAX_INDEX_BITS",
@@ -149,9 +150,9 @@ def sketch_law(cosine: float, rival: Rival, rng: np.random.Generator) -> Sketch:
 
 
 def _decide(rival: Rival, project: Projections, cosine: float) -> Sketch:
-    meter = Meter()
-    meter.charge(0, 1, Phase.ONLINE, Carrier.BIT, rival.bits)
-    meter.rounds += 1
+    run = Network().open(2)
+    run.wire(0, 1).send(Carrier.BIT, rival.bits)
+    run.end_rounds()
     count = rival.messages
     if rival.name == SketchKind.EVERYTHING:
         evidence = cosine
@@ -170,7 +171,7 @@ def _decide(rival: Rival, project: Projections, cosine: float) -> Sketch:
         else:
             evidence = float((sent * held).sum())
     decision = Decision.ALIGNED if evidence > 0 else Decision.CONFLICTING
-    return Sketch(decision=decision, rival=rival, ledger=meter.ledger())
+    return Sketch(decision=decision, rival=rival, ledger=run.ledger())
 
 
 def _terms(mean: float, variance: float, error: float) -> int:

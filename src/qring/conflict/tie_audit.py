@@ -20,7 +20,8 @@ from qring.conflict.phase_state import (
 )
 from qring.conflict.signs import RelativeSigns, Signs, ZeroRule, as_signs
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.ledger import Carrier, Ledger
+from qring.network.network import Network
 from qring.network.noise import NOISELESS, BellDiagonal
 from qring.validate import check_enum, check_instance, check_rng
 
@@ -90,9 +91,9 @@ def tie_audit(
     tied = as_ties(ties, values.coords)
     plan = plan_copies(tied, epsilon, delta)
     qubits = state_qubits(values.coords)
-    meter = Meter()
-    meter.charge(0, 1, Phase.ONLINE, Carrier.QUBIT, plan.copies * qubits)
-    meter.rounds += 1
+    run = Network().open(2, rng)
+    run.wire(0, 1).send(Carrier.QUBIT, plan.copies * qubits)
+    run.end_rounds()
     errors = None
     if noise.error_probability > 0:
         if isinstance(values, RelativeSigns):
@@ -110,7 +111,7 @@ def tie_audit(
         copies=plan.copies,
         hits=hits,
         qubits=plan.copies * qubits,
-        ledger=meter.ledger(),
+        ledger=run.ledger(),
         caveats=_caveats(noise, hits, plan),
     )
 

@@ -11,7 +11,8 @@ from qring.conflict.matching import Matching
 from qring.conflict.rival import Rival
 from qring.conflict.signs import Signs
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger, Meter, Phase
+from qring.ledger import Carrier, Ledger
+from qring.network.network import Network
 
 __all__ = ["BIRTHDAY", "best_tie_rival", "birthday_broadcast", "birthday_signs", "tie_rivals"]
 
@@ -78,12 +79,12 @@ def birthday_broadcast(
     if not 0 < count <= signs.coords:
         raise InputError(f"{count} positions out of {signs.coords} coordinates")
     places: NDArray[np.int64] = np.sort(rng.choice(signs.coords, size=count, replace=False))
-    meter = Meter()
-    meter.charge(0, 1, Phase.ONLINE, Carrier.BIT, count)
-    meter.rounds += 1
+    run = Network().open(2, rng)
+    run.wire(0, 1).send(Carrier.BIT, count)
+    run.end_rounds()
     sent = signs.negative(places)
     partner = ties.partner(places)
     found = np.searchsorted(places, partner).clip(max=count - 1)
     complete = (places[found] == partner) & (places < partner)
     differs = sent[complete] ^ sent[found[complete]]
-    return int(complete.sum()), int(differs.sum()), meter.ledger()
+    return int(complete.sum()), int(differs.sum()), run.ledger()

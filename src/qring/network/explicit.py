@@ -1,4 +1,4 @@
-"""Links and batches whose outcomes come one by one from somewhere else: a referee, or circuits."""
+"""Pairs and batches of engines that simulate every pair and every copy for itself."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.encoding.superdense import frames, pauli_labels
-from qring.ledger import Meter
 from qring.network.ghz import GhzBatch, Words
-from qring.network.links import Faults, SuperdenseLink
-from qring.network.noise import NOISELESS
 from qring.network.parity import Transcript
-from qring.network.wiring import Wiring
+from qring.network.supply import Supply
 
-__all__ = ["ExplicitBatch", "ExplicitLink", "MeasureX", "SendLabels"]
+__all__ = ["ExplicitBatch", "ExplicitPairs", "MeasureX", "SendLabels"]
 
 SendLabels = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """Sends Pauli labels, one a pair, and returns those that arrive."""
@@ -29,29 +26,21 @@ Returns outcomes of the same shape.
 """
 
 
-class ExplicitLink(SuperdenseLink):
-    """A superdense link that sends every pair through ``send``; charges are the same."""
+class ExplicitPairs:
+    """Pairs of a link that are each sent through ``send``."""
 
     __slots__ = ("_send",)
 
-    def __init__(
-        self,
-        src: int,
-        dst: int,
-        meter: Meter,
-        *,
-        send: SendLabels,
-        faults: list[Faults] | None = None,
-    ) -> None:
-        super().__init__(src, dst, meter, noise=NOISELESS, rng=None, faults=faults)
+    def __init__(self, send: SendLabels) -> None:
         self._send = send
 
-    def _transmit(self, message: NDArray[np.uint8], pairs: int) -> None:
+    def disturb(self, frame: NDArray[np.uint8], pairs: int) -> None:
+        """Send ``pairs`` pairs; ``frame``, four a byte, is left as it is received."""
         size = -(-pairs // 4)
-        arrived = np.unpackbits(frames(self._send(pauli_labels(message[:size], 2 * pairs))))
-        bits = np.unpackbits(message[:size])
+        arrived = np.unpackbits(frames(self._send(pauli_labels(frame[:size], 2 * pairs))))
+        bits = np.unpackbits(frame[:size])
         bits[: 2 * pairs] = arrived[: 2 * pairs]
-        message[:size] = np.packbits(bits)
+        frame[:size] = np.packbits(bits)
 
 
 class ExplicitBatch(GhzBatch):
@@ -64,13 +53,13 @@ class ExplicitBatch(GhzBatch):
         words: Words,
         *,
         workers: int,
-        wiring: Wiring,
+        supply: Supply[Any],
+        announce: Callable[[int], None],
         rng: np.random.Generator,
-        supply: Any,  # noqa: ANN401 - whose copies only ``measure`` understands
         measure: MeasureX,
     ) -> None:
         total = words.sum(axis=0, dtype=np.uint64)
-        super().__init__(total, words, workers=workers, wiring=wiring, rng=rng, supply=supply)
+        super().__init__(total, words, workers=workers, supply=supply, announce=announce, rng=rng)
         self._measure = measure
 
     def announce(
@@ -101,9 +90,9 @@ class ExplicitBatch(GhzBatch):
         return ExplicitBatch(
             linear(self._own_words),
             workers=self.workers,
-            wiring=self._wiring,
-            rng=self._rng,
             supply=self._supply,
+            announce=self._announce,
+            rng=self._rng,
             measure=self._measure,
         )
 

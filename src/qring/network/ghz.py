@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qring.network.copies import Kind, Tampered
-from qring.network.noise import PERFECT_QUBITS, QubitNoise
 from qring.network.parity import Transcript, coin_flips, transcript_of
-from qring.network.supply import FreshCopies, Supply
+from qring.network.supply import Supply
 from qring.network.view import Announced, measure_halves
-from qring.network.wiring import Wiring
 
 __all__ = ["GhzBatch"]
 
@@ -31,18 +30,18 @@ class GhzBatch:
 
     ``total`` is the sum of all workers' words mod 2^64, shape (coords,). ``words``, shape
     (workers, coords), is needed only where the noise, or an adversary, tells single phases apart.
-    Copies come from ``supply``; without one, fresh ones of this ``noise`` are shared as they are
-    needed. With ``view``, everything announced is appended to it.
+    Copies come from ``supply``; ``announce`` makes an outcome bit of every worker public for each
+    of so many copies. With ``view``, everything announced is appended to it.
     """
 
     __slots__ = (
+        "_announce",
         "_noise",
         "_rng",
         "_seen",
         "_supply",
         "_total",
         "_view",
-        "_wiring",
         "_words",
         "copies",
         "workers",
@@ -54,16 +53,14 @@ class GhzBatch:
         words: Words | None,
         *,
         workers: int,
-        noise: QubitNoise = PERFECT_QUBITS,
-        wiring: Wiring,
+        supply: Supply[Any],
+        announce: Callable[[int], None],
         rng: np.random.Generator,
-        supply: Supply | None = None,
         view: list[Announced] | None = None,
     ) -> None:
         self._total, self._words, self.workers = total, words, workers
-        self._supply = supply or FreshCopies(workers=workers, noise=noise, wiring=wiring, rng=rng)
-        self._noise, self._wiring, self._rng = self._supply.noise, wiring, rng
-        self._view = view
+        self._supply, self._announce = supply, announce
+        self._noise, self._rng, self._view = supply.noise, rng, view
         self._seen: Words | None = None
         self.copies = 0
 
@@ -83,7 +80,7 @@ class GhzBatch:
         ``correction``, shape (coords,), is public; worker 0 takes it off its own phase. With
         ``where`` only those coordinates are measured, and ``correction`` is theirs.
         """
-        tampered = self._take(len(correction))
+        tampered: Tampered = self._take(len(correction))
         total = self._total if where is None else self._total[where]
         left = total - correction
         odd = (left >> np.uint64(digit)).astype(np.uint8) & np.uint8(1)
@@ -116,7 +113,7 @@ class GhzBatch:
         total phase. Counts alone are drawn; the transcript is uniform within them.
         """
         shape = (len(digits), 2, len(self), copies)
-        tampered = self._take(math.prod(shape))
+        tampered: Tampered = self._take(math.prod(shape))
         if len(tampered) or self._view is not None:
             return self._tally_each(digits, copies, tampered)
         counts = np.empty((len(digits), 2, len(self)), np.int64)
@@ -139,9 +136,9 @@ class GhzBatch:
             linear(self._total),
             None if self._words is None else linear(self._words),
             workers=self.workers,
-            wiring=self._wiring,
-            rng=self._rng,
             supply=self._supply,
+            announce=self._announce,
+            rng=self._rng,
             view=self._view,
         )
 
@@ -167,11 +164,11 @@ class GhzBatch:
         phases[0] += extra
         return (1 - self._noise.expectation(phases)) / 2
 
-    def _take(self, copies: int) -> Tampered:
+    def _take(self, copies: int) -> Any:  # noqa: ANN401 - what this engine's supplies hand out
         self.copies += copies
-        tampered = self._supply.take(copies)
-        self._wiring.announce(copies)
-        return tampered
+        handed = self._supply.take(copies)
+        self._announce(copies)
+        return handed
 
     def _tally_each(
         self, digits: Sequence[int], copies: int, tampered: Tampered

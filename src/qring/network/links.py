@@ -1,36 +1,32 @@
-"""Links: what carries a message from one worker to the next, and charges for it.
+"""Links: what carries a message from one worker to the next, over wires that charge for it.
 
-A link owns the message buffer while it travels: noise is applied in place, and every carrier is
-written into the meter here and nowhere else.
+A link owns the message buffer while it travels: noise is applied in place.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qring.encoding.superdense import pairs_for
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
 from qring.network import pauli
 from qring.network.adversary.base import Interceptor
-from qring.network.noise import BellDiagonal
+from qring.network.engine import Pairs
+from qring.network.run import Run
+from qring.network.wires import Faults, Wire
 
-__all__ = ["AlteredLink", "ClassicalLink", "Faults", "Link", "SuperdenseLink"]
-
-
-class Faults(NamedTuple):
-    """Errors that one message suffered: pair numbers (ascending) and Pauli labels 1..3.
-
-    Labels are those of :data:`qring.encoding.superdense.PAULIS`: X = 1, Z = 2, Y = 3.
-    """
-
-    src: int
-    dst: int
-    round: int
-    pairs: NDArray[np.int64]
-    paulis: NDArray[np.uint8]
+__all__ = [
+    "AlteredLink",
+    "ClassicalLink",
+    "Link",
+    "SuperdenseLink",
+    "classical",
+    "exact_superdense",
+    "superdense",
+]
 
 
 class Link(Protocol):
@@ -52,46 +48,37 @@ class Link(Protocol):
 class ClassicalLink:
     """Noiseless classical bits, one carrier a bit."""
 
-    __slots__ = ("_dst", "_meter", "_src")
+    __slots__ = ("_wire",)
 
-    def __init__(self, src: int, dst: int, meter: Meter) -> None:
-        self._src, self._dst, self._meter = src, dst, meter
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
         """Charge for a message, which arrives as it was."""
-        self.charge(bits)
+        self._wire.send(Carrier.BIT, bits)
 
     def charge(self, bits: int) -> None:
         """One classical bit a bit."""
-        self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.BIT, bits)
+        self._wire.send(Carrier.BIT, bits)
 
     def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
         """Change nothing."""
 
 
 class SuperdenseLink:
-    """Two bits a qubit over pre-shared pairs, each pair with independent Bell-diagonal noise.
+    """Two bits a qubit over pre-shared ``pairs``, each with independent noise.
 
-    Without ``rng`` the pairs are perfect and ``noise`` must be. With ``faults``, every error is
-    appended to it. A message of m bits takes ⌈m/2⌉ pairs: as many qubits in the setup phase, to
-    share them, and as many qubits and ebits online. Source: paper sections 3.1 and 3.2, remark 1.
+    Without ``pairs`` messages arrive as they were. With ``faults``, every error is appended to
+    it. A message of m bits takes ⌈m/2⌉ pairs: as many qubits in the setup phase, to share them,
+    and as many qubits and ebits online. Source: paper sections 3.1 and 3.2, remark 1.
     """
 
-    __slots__ = ("_dst", "_errors", "_faults", "_meter", "_src")
+    __slots__ = ("_faults", "_online", "_pairs", "_setup")
 
     def __init__(
-        self,
-        src: int,
-        dst: int,
-        meter: Meter,
-        *,
-        noise: BellDiagonal,
-        rng: np.random.Generator | None,
-        faults: list[Faults] | None = None,
+        self, setup: Wire, online: Wire, pairs: Pairs | None, faults: list[Faults] | None = None
     ) -> None:
-        self._src, self._dst, self._meter = src, dst, meter
-        self._errors = None if rng is None else pauli.ErrorStream(noise, rng)
-        self._faults = faults
+        self._setup, self._online, self._pairs, self._faults = setup, online, pairs, faults
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
         """Charge ⌈bits/2⌉ pairs and XOR their errors onto the message."""
@@ -101,35 +88,32 @@ class SuperdenseLink:
     def charge(self, bits: int) -> None:
         """⌈bits/2⌉ pairs: shared beforehand, one half sent, both consumed."""
         pairs = pairs_for(bits)
-        self._meter.charge(self._src, self._dst, Phase.SETUP, Carrier.QUBIT, pairs)
-        self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.QUBIT, pairs)
-        self._meter.charge(self._src, self._dst, Phase.ONLINE, Carrier.EBIT, pairs)
+        self._setup.send(Carrier.QUBIT, pairs)
+        self._online.send(Carrier.QUBIT, pairs)
+        self._online.send(Carrier.EBIT, pairs)
 
     def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
         """XOR the errors of ⌈bits/2⌉ pairs onto the message."""
         pairs = pairs_for(bits)
         sent = message.copy() if self._faults is not None else None
-        self._transmit(message, pairs)
+        if self._pairs is not None:
+            self._pairs.disturb(message, pairs)
         if self._faults is not None and sent is not None:
             where, which = pauli.faults_between(sent, message, pairs)
-            self._faults.append(Faults(self._src, self._dst, self._meter.rounds, where, which))
-
-    def _transmit(self, message: NDArray[np.uint8], pairs: int) -> None:
-        """Send the pairs; what is received is left in ``message``."""
-        if self._errors is not None:
-            self._errors.disturb(message, pairs)
+            ends = self._online.src, self._online.dst
+            self._faults.append(Faults(*ends, self._online.round, where, which))
 
 
 class AlteredLink:
-    """A link on which somebody changes messages before they arrive; they cost what they cost."""
+    """A link on which somebody changes messages before they arrive; they cost what they cost.
 
-    __slots__ = ("_dst", "_interceptor", "_link", "_meter", "_src")
+    ``wire`` is the one that messages cross online.
+    """
 
-    def __init__(
-        self, link: Link, src: int, dst: int, meter: Meter, interceptor: Interceptor
-    ) -> None:
-        self._link, self._src, self._dst, self._meter = link, src, dst, meter
-        self._interceptor = interceptor
+    __slots__ = ("_interceptor", "_link", "_wire")
+
+    def __init__(self, link: Link, wire: Wire, interceptor: Interceptor) -> None:
+        self._link, self._wire, self._interceptor = link, wire, interceptor
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
         """Charge for a message, and let it be changed on its way."""
@@ -144,6 +128,33 @@ class AlteredLink:
         """Do to a message what the link does, and what the interceptor does."""
         self._link.transmit(message, bits)
         if len(message) and bits:
-            self._interceptor.alter(
-                message, bits, src=self._src, dst=self._dst, round_=self._meter.rounds
-            )
+            wire = self._wire
+            self._interceptor.alter(message, bits, src=wire.src, dst=wire.dst, round_=wire.round)
+
+
+def classical(run: Run, src: int, dst: int) -> ClassicalLink:
+    """Open a classical link of a run."""
+    return ClassicalLink(run.wire(src, dst))
+
+
+def superdense(run: Run, src: int, dst: int) -> Link:
+    """Open a superdense link of a run, with the adversary on it if she changes messages.
+
+    Raises:
+        InputError: noise or measurements, and no generator to draw them.
+    """
+    online, adversary = run.wire(src, dst), run.conditions.adversary
+    link = SuperdenseLink(
+        run.wire(src, dst, Phase.SETUP),
+        online,
+        run.pairs(src, dst),
+        run.faults if run.conditions.record_faults else None,
+    )
+    if adversary is None or adversary.online is None:
+        return link
+    return AlteredLink(link, online, adversary.online)
+
+
+def exact_superdense(run: Run, src: int, dst: int) -> SuperdenseLink:
+    """Open a superdense link whose pairs are perfect, whatever the noise of the network."""
+    return SuperdenseLink(run.wire(src, dst, Phase.SETUP), run.wire(src, dst), None)

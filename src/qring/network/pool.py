@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,7 @@ class Pool:
         moved = other.tampered.at(other.tampered.where + self.count)
         return self._with(self.count + other.count, self.tampered.and_also(moved))
 
-    def supply(self) -> Supply:
+    def supply(self) -> Supply[Any]:
         """Let a readout use the copies, in order."""
         return Received(self.tampered, self.count, self.visibility)
 

@@ -1,25 +1,23 @@
-"""Where a readout takes its copies from: shared as they are needed, or received before."""
+"""Copies handed out one after another: received before, or made as they are asked for."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-import numpy as np
-
-from qring.network.adversary.base import Adversary
-from qring.network.copies import PERFECT, Tampered, check_workers
+from qring.network.copies import Tampered
 from qring.network.noise import PERFECT_QUBITS, QubitNoise
-from qring.network.wiring import Wiring
 
-__all__ = ["FreshCopies", "RanOutError", "Received", "Supply"]
+__all__ = ["RanOutError", "Received", "Supply"]
+
+Handed_co = TypeVar("Handed_co", covariant=True)
 
 
 class RanOutError(Exception):
     """A readout asked for more copies than there are; whoever owns the copies catches it."""
 
 
-class Supply(Protocol):
-    """Where a readout takes its copies from, one after another."""
+class Supply(Protocol[Handed_co]):
+    """Source of copies for a readout. What it hands out, its engine's batches understand."""
 
     @property
     def noise(self) -> QubitNoise:
@@ -29,46 +27,12 @@ class Supply(Protocol):
     def visibility(self) -> float:
         """V that a readout may count on."""
 
-    def take(self, count: int) -> Tampered:
-        """Hand out the next ``count`` copies: those among them that are not perfect.
+    def take(self, count: int) -> Handed_co:
+        """Hand out the next ``count`` copies.
 
         Raises:
             RanOutError: there are not as many.
         """
-
-
-class FreshCopies:
-    """Copies that are shared, and charged, when a readout asks for them. Nobody tests them."""
-
-    __slots__ = ("_adversary", "_rng", "_shared", "_wiring", "_workers", "noise")
-
-    def __init__(
-        self,
-        *,
-        workers: int,
-        noise: QubitNoise,
-        wiring: Wiring,
-        rng: np.random.Generator,
-        adversary: Adversary | None = None,
-    ) -> None:
-        self._workers, self.noise, self._wiring, self._rng = workers, noise, wiring, rng
-        self._adversary, self._shared = adversary, 0
-        if adversary is not None:
-            adversary.check(workers)
-            check_workers(workers)
-
-    @property
-    def visibility(self) -> float:
-        """V that a readout may count on, if nobody tampers."""
-        return self.noise.visibility(self._workers)
-
-    def take(self, count: int) -> Tampered:
-        """Share ``count`` copies more; an adversary's source sees to them on their way."""
-        self._wiring.share(count)
-        first, self._shared = self._shared, self._shared + count
-        if self._adversary is None or self._adversary.source is None:
-            return PERFECT
-        return self._adversary.source.tamper(first, count, self._workers, (), self._rng)
 
 
 class Received:
@@ -86,7 +50,7 @@ class Received:
         return self._count - self._used
 
     def take(self, count: int) -> Tampered:
-        """Hand out the next ``count`` copies.
+        """Hand out the next ``count`` copies: those among them that are not perfect.
 
         Raises:
             RanOutError: there are not as many.

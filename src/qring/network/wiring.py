@@ -1,11 +1,13 @@
-"""How GHZ copies reach the workers and how announced bits reach everybody, with the charges."""
+"""How GHZ copies reach the workers and how announced bits reach everybody."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from enum import Enum
 
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
+from qring.network.wires import Wire
 from qring.schedule import ring
 from qring.schedule.chunks import even_chunks
 
@@ -35,34 +37,36 @@ class Announcement(Enum):
 
 
 class Wiring:
-    """The links of ``workers`` workers that share GHZ copies. Charges a meter.
+    """The wires of ``workers`` workers that share GHZ copies, as ``wire`` opens them.
 
-    ``phase`` is when bits are announced; rounds count online only.
+    ``phase`` is when bits are announced; only online rounds are counted, by ``end_rounds``.
     """
 
-    __slots__ = ("_announcement", "_distribution", "_meter", "_phase", "_workers")
+    __slots__ = ("_announcement", "_distribution", "_end_rounds", "_phase", "_wire", "_workers")
 
     def __init__(
         self,
         workers: int,
         distribution: Distribution,
         announcement: Announcement,
-        meter: Meter,
-        phase: Phase = Phase.ONLINE,
+        phase: Phase,
+        *,
+        wire: Callable[[int, int, Phase], Wire],
+        end_rounds: Callable[[int], None],
     ) -> None:
-        self._workers, self._meter, self._phase = workers, meter, phase
+        self._workers, self._phase = workers, phase
         self._distribution, self._announcement = distribution, announcement
+        self._wire, self._end_rounds = wire, end_rounds
 
     def share(self, copies: int) -> None:
         """Distribute ``copies`` GHZ states in the setup phase."""
-        charge = self._meter.charge
         for worker in range(1, self._workers):
             if self._distribution is Distribution.STAR:
-                charge(0, worker, Phase.SETUP, Carrier.QUBIT, copies)
-            else:
-                charge(worker - 1, worker, Phase.SETUP, Carrier.QUBIT, copies)
-                charge(worker - 1, worker, Phase.SETUP, Carrier.EBIT, copies)
-                charge(worker - 1, worker, Phase.SETUP, Carrier.BIT, copies)
+                self._wire(0, worker, Phase.SETUP).send(Carrier.QUBIT, copies)
+                continue
+            wire = self._wire(worker - 1, worker, Phase.SETUP)
+            for carrier in (Carrier.QUBIT, Carrier.EBIT, Carrier.BIT):
+                wire.send(carrier, copies)
 
     def announce(self, copies: int) -> None:
         """Make one outcome bit of every worker public for each of ``copies`` copies, at once."""
@@ -72,20 +76,20 @@ class Wiring:
             self.broadcast(copies)
             return
         for src, dst, load in _around(self._workers, copies):
-            self._meter.charge(src, dst, self._phase, Carrier.BIT, load)
-        self._end_rounds(2 * (self._workers - 1))
+            self._wire(src, dst, self._phase).send(Carrier.BIT, load)
+        self._end(2 * (self._workers - 1))
 
     def broadcast(self, bits: int) -> None:
         """Have every worker send ``bits`` bits of its own to every other, in one round."""
         for src in range(self._workers):
             for dst in range(self._workers):
                 if src != dst:
-                    self._meter.charge(src, dst, self._phase, Carrier.BIT, bits)
-        self._end_rounds(1)
+                    self._wire(src, dst, self._phase).send(Carrier.BIT, bits)
+        self._end(1)
 
-    def _end_rounds(self, rounds: int) -> None:
+    def _end(self, rounds: int) -> None:
         if self._phase is Phase.ONLINE:
-            self._meter.rounds += rounds
+            self._end_rounds(rounds)
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Aborted, Aggregate, Method, Progress
 from qring.errors import InputError
-from qring.network.network import Network
+from qring.network.run import Run
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.secagg.method import SecAgg
 from qring.security.secagg.outcome import Stage
@@ -59,13 +59,7 @@ class Fallback:
         if self.secagg is not None:
             check_instance("secagg", self.secagg, SecAgg, "qring.SecAgg(encoding=...) or None")
 
-    def run(
-        self,
-        gradients: NDArray[Any],
-        network: Network,
-        rng: np.random.Generator | None,
-        progress: Progress,
-    ) -> Aggregate:
+    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> Aggregate:
         """Sum ``gradients`` of shape (workers, coords).
 
         Raises:
@@ -78,7 +72,7 @@ class Fallback:
                 raise InputError(f"worker {worker} cannot be lost: workers are 0..{workers - 1}")
         if self.lost and self.secagg is not None:
             self.secagg.terms(workers)  # refuse early
-        first = self.method.run(gradients, network, rng, progress)
+        first = self.method.run(gradients, run, progress)
         if not self.lost:
             return first
         if self.secagg is None:
@@ -86,7 +80,7 @@ class Fallback:
             return Spoiled(sums=nothing, ledger=first.ledger, workers=workers, lost=self.lost)
         without = dict.fromkeys(self.lost, Stage.ADVERTISE)
         rest = dataclasses.replace(self.secagg, dropouts={**self.secagg.dropouts, **without})
-        second = rest.run(gradients, network, rng, progress)
+        second = rest.run(gradients, run.again(), progress)
         return dataclasses.replace(
             second,
             ledger=first.ledger + second.ledger,

@@ -52,7 +52,7 @@ class GhzHook:
         self.ledger = Ledger()
         self.copies = self.repeated = self.failed = 0
         self._ghz = method.ghz if isinstance(method, Vga) else method
-        early = self._ghz.open(self.workers, self.network, copy.deepcopy(self._rng))  # refuse
+        early = self._ghz.open(self.network.open(self.workers, copy.deepcopy(self._rng)))  # refuse
         self._weights = early.weights
 
     @property
@@ -93,10 +93,10 @@ class GhzHook:
 
     def _open(self, words: int) -> tuple[Session, bool]:
         """Get ready to sum; say whether copies may tell one worker's phase from another's."""
+        run = self.network.open(self.workers, self._rng)
         if not isinstance(self.method, Vga):
-            session = self.method.open(self.workers, self.network, self._rng)
-            return session, self.network.needs_words
-        opened = self.method.open(words, self.workers, self.network, self._rng)
+            return self.method.open(run), run.needs_words
+        opened = self.method.open(words, run)
         data, verdicts = opened.verified.data, opened.verified.verdicts
         if opened.session is None or data is None:
             failed = next(verdict for verdict in verdicts if verdict.failed)
@@ -104,7 +104,7 @@ class GhzHook:
                 f"copies failed their tests before anything was encoded: {failed.failed:,} of "
                 f"{failed.tested:,} ({failed.test.value}), the first on {failed.evidence[0]}"
             )
-        return opened.session, self.network.needs_words or len(data.tampered) > 0
+        return opened.session, run.needs_words or len(data.tampered) > 0
 
     def _encode(self, own: NDArray[Any], weight: int) -> NDArray[np.uint64]:
         """Encode, and agree with all ranks on whether everybody could."""

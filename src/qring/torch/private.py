@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from qring.encoding.formats import WordFormat
 from qring.errors import InputError, PeerError
-from qring.ledger import Ledger, Meter
+from qring.ledger import Ledger
+from qring.network.links import superdense
 from qring.network.network import Network
 from qring.network.pool import Verdict
+from qring.network.run import Run
 from qring.schedule import ring
 from qring.schedule.chunks import even_chunks
 from qring.schedule.hops import Action, Hop
@@ -33,7 +35,6 @@ from qring.security.masks.integrity import (
     IntegrityVerdict,
     Message,
     OnlineCheck,
-    announcing,
 )
 from qring.security.masks.inventory import fill, mask_path
 from qring.security.masks.making import Made, MaskMaking, make_masks
@@ -103,8 +104,7 @@ class PrivateHook:
         terms = self.method.plan(count, self.workers, visibility=visibility)
         making = MaskMaking(
             terms=terms,
-            network=self.network,
-            rng=self._public,
+            run=self.network.open(self.workers, self._public),
             source=self.method.source,
             rows=1,
             gathering=together,
@@ -141,16 +141,16 @@ class PrivateHook:
                     return aborted
                 start = 0
             masks = self._stocked().take(len(words), start=start)
-            meter = Meter()
+            run = self.network.open(self.workers, self._noise)
             low_bits = np.uint64((1 << self.sum_bits) - 1)
             masked = (words + masks.own) & low_bits
             try:
-                sums, known = self._around(masked.copy(), meter, group)
-                missed = self._checked(masked, sums, known, meter)
+                sums, known = self._around(masked.copy(), run, group)
+                missed = self._checked(masked, sums, known, run)
             finally:
-                self.ledger += meter.ledger()
+                self.ledger += run.ledger()
         except _ChangedError as changed:
-            self.outcome = self._aborted(Reason.CHANGED_ONLINE, meter.ledger(), len(own))
+            self.outcome = self._aborted(Reason.CHANGED_ONLINE, run.ledger(), len(own))
             self.outcome = replace(self.outcome, integrity=changed.verdict)
             return self.outcome
         except SilentError:
@@ -160,7 +160,7 @@ class PrivateHook:
         total = self.method.encoding.decode(((sums - masks.total) & low_bits)[None], self.workers)
         self.outcome = PrivateAggregate(
             sums=np.broadcast_to(total, (self.workers, total.shape[1])),
-            ledger=meter.ledger(),
+            ledger=run.ledger(),
             epsilon=label.epsilon,
             correctness=min(1.0, label.epsilon + missed),
             withstood=label.withstood,
@@ -238,9 +238,7 @@ class PrivateHook:
         assert self._stock is not None  # noqa: S101 - ranks agreed on where it stands
         return self._stock
 
-    def _around(
-        self, masked: Words, meter: Meter, group: dist.ProcessGroup
-    ) -> tuple[Words, "_Known"]:
+    def _around(self, masked: Words, run: Run, group: dist.ProcessGroup) -> tuple[Words, "_Known"]:
         """Sum masked words with the others, and remember what was sent and received.
 
         What a hop carries is charged on every rank.
@@ -249,7 +247,7 @@ class PrivateHook:
         wire = WordFormat(word_bits=self.sum_bits, workers=self.workers, carry=False)
         chunks = even_chunks(len(masked), self.workers)
         rounds = ring.all_reduce(self.workers, gather=self.method.gather)
-        for done, hops in enumerate(rounds, 1):
+        for hops in rounds:
             arriving: list[tuple[int, Hop, NDArray[np.uint8]]] = []
             works = []
             for hop in hops:
@@ -257,11 +255,11 @@ class PrivateHook:
                 bits = wire.bits(len(part), hop.summed)
                 mine = hop.src == self._rank
                 message = wire.pack(part, hop.summed) if mine else np.empty(0, np.uint8)
+                link = run.link(superdense, hop.src, hop.dst)
+                link.charge(bits)
                 if mine:
                     known.sent.append(Message(number, chunks[hop.chunk].start, part.copy()))
-                self.network.pair_link(
-                    hop.src, hop.dst, meter=meter, rng=self._noise if mine else None
-                ).carry(message, bits)
+                    link.transmit(message, bits)
                 try:
                     if bits and mine:
                         works.append(dist.isend(as_tensor(message), group=group, group_dst=hop.dst))
@@ -280,10 +278,10 @@ class PrivateHook:
                 received = wire.unpack(message, len(target), hop.summed)
                 known.received.append(Message(place, chunks[hop.chunk].start, received))
                 target[:] = wire.add(received, target) if hop.action is Action.ADD else received
-            meter.rounds = done
+            run.end_rounds()
         return masked, known
 
-    def _checked(self, masked: Words, sums: Words, known: "_Known", meter: Meter) -> float:
+    def _checked(self, masked: Words, sums: Words, known: "_Known", run: Run) -> float:
         """Make sure that all ranks hold the same, right sum.
 
         Returns the probability that any sum under these masks is wrong and passes.
@@ -292,16 +290,16 @@ class PrivateHook:
             return 1.0
         together = Together(self._alive(), self.workers)
         together.everyone(np.zeros((1, 1), np.uint64))  # all are done: only now are coins drawn
-        wiring = announcing(self.workers, meter)
+        broadcast = run.copies().broadcast
         check = IntegrityCheck.plan(
             len(masked), self.sum_bits, self.method.epsilon, masks=self._stocked().label.masks
         )
         verdict, chosen = check.run(
-            masked[None], sums[None], coins=self._public, wiring=wiring, gathering=together,
+            masked[None], sums[None], coins=self._public, broadcast=broadcast, gathering=together,
             liars=self.network.liars,
         )  # fmt: skip
         if not verdict.passed:
-            links = check.blame(*known, chosen=chosen, wiring=wiring, gathering=together)
+            links = check.blame(*known, chosen=chosen, broadcast=broadcast, gathering=together)
             raise _ChangedError(replace(verdict, links=links))
         return self.method.epsilon
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from qring.encoding.packing import pack_words, unpack_words
 from qring.errors import InputError, PeerError
-from qring.ledger import Ledger, Meter
+from qring.ledger import Ledger
+from qring.network.network import Network
 from qring.security.secagg import steps
 from qring.security.secagg.agreement import KEY_BYTES
 from qring.security.secagg.masks import Words, word_type
@@ -128,12 +129,12 @@ class _Turn:
         self.rank = dist.get_rank(star)
         self.present: dict[Stage, _Present] = {}
         self._star, self._timeout_s, self._lost = star, timeout_s, lost
-        self._meter = Meter()
-        self._links = Star(terms.workers, terms.server, self._meter)
+        self._run = Network().open(terms.workers)
+        self._links = Star(self._run, terms.server)
 
     @property
     def ledger(self) -> Ledger:
-        return self._meter.ledger()
+        return self._run.ledger()
 
     def decline(self) -> None:
         """Drop out before the first stage; a server that does so ends the run for all."""

@@ -18,7 +18,8 @@ from qring.conflict.strategies.kitaev import Kitaev
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.conflict.strategies.sequential import Sequential
 from qring.errors import InputError
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
+from qring.network.network import Network
 from qring.theory import separations
 
 STRATEGIES = (AncillaFree(), Kitaev(), Sequential(), MaximumLikelihood())
@@ -39,7 +40,7 @@ def pair(d, s, seed=0):
 
 
 def register(u, v):
-    return Register(u, v, Courier(len(u).bit_length(), Meter()))
+    return Register(u, v, Courier(len(u).bit_length(), Network().open(2)))
 
 
 @given(
@@ -91,7 +92,7 @@ def test_phase_estimation_has_the_same_law_on_both_engines(s):
         law += np.outer([1 - c, c], [1 - n, n]) / 2
     # 32 comparisons at 5.9 standard deviations: false alarm below 2e-7.
     tolerance = 5.9 * np.sqrt(law * (1 - law) / runs) + 1e-9
-    for engine in (register(u, v), Plane(s, Courier(3, Meter()))):
+    for engine in (register(u, v), Plane(s, Courier(3, Network().open(2)))):
         counts = np.zeros((2, 2))
         for _ in range(runs):
             cosine, sine = engine.phase_run(rng).tests(power, shots, rng)
@@ -251,7 +252,7 @@ def test_aer_agrees_with_the_plane():
 
 
 def test_plane_engine_samples_its_own_probability():
-    engine = Plane(0.1, Courier(5, Meter()))
+    engine = Plane(0.1, Courier(5, Network().open(2)))
     circuit = Circuit(passes=3)
     p, runs = engine.probability(circuit), 100_000
     seen = engine.accepts(circuit, runs, np.random.default_rng(0)) / runs

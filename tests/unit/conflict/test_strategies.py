@@ -16,7 +16,7 @@ from qring.conflict.strategies.kitaev import Kitaev, misread, shots_for
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.conflict.strategies.sequential import Sequential
 from qring.errors import InputError
-from qring.ledger import Meter
+from qring.network.network import Network
 from qring.theory import separations
 
 MARGINS = (0.2, 0.1, 0.05, 0.02)
@@ -34,7 +34,7 @@ def tally(strategy, s, margin, error, runs, rng):
     """Wrong decisions and intervals that miss s."""
     wrong = missed = 0
     for _ in range(runs):
-        engine = Plane(s, Courier(1, Meter()))
+        engine = Plane(s, Courier(1, Network().open(2)))
         found = strategy.run(engine, margin=margin, error=error, rng=rng)
         wrong += (found.decision is Decision.ALIGNED) != (s > 0)
         missed += not found.interval[0] <= s <= found.interval[1]
@@ -76,7 +76,7 @@ def test_sequential_stops_early_far_from_the_margin():
     rng = np.random.default_rng(3)
     spent = {}
     for s in (0.02, 0.9):
-        engine = Plane(s, Courier(1, Meter()))
+        engine = Plane(s, Courier(1, Network().open(2)))
         for _ in range(40):
             Sequential().run(engine, margin=0.02, error=0.1, rng=rng)
         spent[s] = engine.courier.passes

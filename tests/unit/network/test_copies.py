@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 from qring.errors import InputError
-from qring.ledger import Meter
 from qring.network.copies import Kind, Tampered
-from qring.network.ghz import GhzBatch
 from qring.network.hashing import hash_amplitudes, hash_phases
+from qring.network.network import Network
 from qring.network.pool import Pool
 from qring.network.stabilisers import draw_strings, flags, outcomes_behind, pauli_string
 from qring.network.supply import Received
-from qring.network.wiring import Announcement, Distribution, Wiring
 
 SIGMAS = 6  # two-sided false alarm 2e-9 a figure
 PAULI = {
@@ -157,20 +155,14 @@ def test_halves_kept_by_an_eavesdropper_have_the_dense_joint_law():
         back = [np.diag([1, np.exp(-1j * np.pi * g / 2**digit)]) for g in guesses]
         turn = kron(TO_X @ diag[0], TO_X @ back[0], TO_X @ diag[1], TO_X @ back[1])
         law = np.abs(turn @ state) ** 2
-        view = []
+        run = Network(record_view=True).open(2, np.random.default_rng(6))
         many_words = np.repeat(np.array(words, np.uint64)[:, None], count, axis=1)
-        batch = GhzBatch(
-            many_words.sum(axis=0),
-            many_words,
-            workers=2,
-            wiring=Wiring(2, Distribution.STAR, Announcement.BROADCAST, Meter()),
-            rng=np.random.default_rng(6),
-            supply=Received(many(count, Kind.HALVES, 0, 0.0), count, 1.0),
-            view=view,
-        )
+        supply = Received(many(count, Kind.HALVES, 0, 0.0), count, 1.0)
+        batch = run.copies().batch(many_words.sum(axis=0), many_words, supply)
         batch._seen = np.repeat(np.array(guesses, np.uint64)[:, None], count, axis=1)
         batch.announce(digit, np.zeros(count, np.uint64))
-        o, h = view[0].transcript.outcomes(), view[0].held
+        (view,) = run.seen()
+        o, h = view.transcript.outcomes(), view.held
         agree(np.bincount(o[0] * 8 + h[0] * 4 + o[1] * 2 + h[1], minlength=16), law)
 
 

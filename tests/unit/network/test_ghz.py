@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qring.ledger import Meter
-from qring.network.ghz import GhzBatch
+from qring.network.network import Network
 from qring.network.noise import QubitNoise
 from qring.network.parity import coin_flips, transcript_of
-from qring.network.wiring import Announcement, Distribution, Wiring
 
 X = np.array([[0, 1], [1, 0]], complex)
 Y = np.array([[0, -1j], [1j, 0]])
@@ -101,15 +99,8 @@ def test_biased_noise_is_not_visibility_times_cosine():
 
 
 def batch_of(words, noise, seed, workers):
-    meter = Meter()
-    return GhzBatch(
-        words.sum(axis=0, dtype=np.uint64),
-        words,
-        workers=workers,
-        noise=noise,
-        wiring=Wiring(workers, Distribution.STAR, Announcement.BROADCAST, meter),
-        rng=np.random.default_rng(seed),
-    )
+    run = Network(qubit_noise=noise).open(workers, np.random.default_rng(seed))
+    return run.copies().batch(words.sum(axis=0, dtype=np.uint64), words)
 
 
 @pytest.mark.parametrize("noise", [

@@ -79,7 +79,7 @@ def test_text_of_one_number_is_white_noise():
         lambda: BellDiagonal.from_density_matrix(np.eye(2)),
         lambda: BellDiagonal.from_density_matrix(np.eye(4)),
         lambda: BellDiagonal.from_density_matrix(np.diag([1.5, -0.5, 0, 0])),
-        lambda: Network(noise_on={(0, 4): BellDiagonal()}).check_links(4),
+        lambda: Network(noise_on={(0, 4): BellDiagonal()}).open(4),
     ],
 )
 def test_impossible_noise_is_refused(broken):

@@ -8,10 +8,9 @@ import pytest
 
 import qring
 from qring.errors import InputError
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
 from qring.network.copies import Tampered
 from qring.network.pool import Check, Pool
-from qring.network.wiring import Announcement, Distribution, Wiring
 from qring.security.vga.guarantee import of_perfect_pass, of_tolerated
 from qring.theory.privacy import cut_and_choose, epsilon_of_checks, hashed_checks
 
@@ -32,8 +31,8 @@ def run(verification, *, ghz=GHZ, network=None, seed=1, **kwargs):
     return data, qring.all_reduce(data, method=method, network=network, rng=rng)
 
 
-def quiet(workers):
-    return Wiring(workers, Distribution.STAR, Announcement.BROADCAST, Meter())
+def nobody(bits):
+    """Take the broadcast of outcomes for granted."""
 
 
 def near(count, total, p):
@@ -120,7 +119,7 @@ def test_cut_and_choose_accepts_as_its_closed_form_says(bad):
     rng, accepted, used, left = np.random.default_rng(bad), 0, 0, []
     for _ in range(trials):
         verified = qring.CutAndChoose().verify(
-            m, lambda count, _: Pool(count=count, workers=n, tampered=tampered), quiet(n), rng
+            m, lambda count, _: Pool(count=count, workers=n, tampered=tampered), nobody, rng
         )
         accepted += verified.data is not None
         bads = 0 if verified.data is None else len(verified.data.tampered)
@@ -156,7 +155,7 @@ def test_more_bad_copies_than_stated_pass_no_oftener_than_stated(tolerated):
         for _ in range(trials):
             verified = method.verify(
                 tests, lambda count, _, t=tampered: Pool(count=count, workers=n, tampered=t),
-                quiet(n), rng,
+                nobody, rng,
             )  # fmt: skip
             beaten += (
                 verified.data is not None

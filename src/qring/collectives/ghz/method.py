@@ -20,12 +20,11 @@ from qring.collectives.ghz.readout import Readout, check_visibility
 from qring.encoding.signs import SignVote
 from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
-from qring.ledger import Meter
 from qring.network.ghz import Words
-from qring.network.network import Network
+from qring.network.run import Run
 from qring.network.supply import Supply
-from qring.network.view import Announced, View
-from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.network.view import View
+from qring.network.wiring import Announcement, Distribution
 from qring.validate import check_able, check_enum, check_instance, check_whole
 
 __all__ = ["Ghz", "GhzAggregate", "Session"]
@@ -81,47 +80,30 @@ class Ghz:
         if self.weights is not None and 0 in self.weights:
             raise InputError(f"weights must be non-zero integers, not {self.weights}")
 
-    def run(
-        self,
-        gradients: NDArray[Any],
-        network: Network,
-        rng: np.random.Generator | None,
-        progress: Progress,
-    ) -> GhzAggregate:
+    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> GhzAggregate:
         """Sum ``gradients`` of shape (workers, coords), one block of coordinates after another.
 
         Raises:
-            InputError: one worker, no ``rng``, weights that do not fit, or copies without
+            InputError: one worker, no generator, weights that do not fit, or copies without
                 visibility.
             BudgetError: words too small for the values, or sums too wide.
         """
-        workers = len(gradients)
-        if rng is None:
-            raise InputError("measuring GHZ copies is random: pass rng=numpy.random.default_rng()")
-        session = self.open(workers, network, rng)
+        session = self.open(run)
         self.encoding.check(gradients)
         words, _ = self.encoding.encode(gradients)
         return session.result(session.read(words, progress))
 
-    def open(
-        self,
-        workers: int,
-        network: Network,
-        rng: np.random.Generator,
-        *,
-        meter: Meter | None = None,
-        supply: Supply | None = None,
-    ) -> Session:
-        """Prepare to sum blocks of ``workers`` workers' words.
+    def open(self, run: Run, supply: Supply[Any] | None = None) -> Session:
+        """Prepare to sum blocks of words of all workers of ``run``.
 
-        With ``supply``, on copies that were received, and perhaps tested, before; the account is
-        run up on ``meter``.
+        With ``supply``, on copies that were received, and perhaps tested, before.
 
         Raises:
-            InputError: one worker, weights that do not fit, or copies without visibility.
+            InputError: one worker, no generator, weights that do not fit, or copies without
+                visibility.
             BudgetError: sums too wide.
         """
-        return Session(self, workers, network, rng, meter or Meter(), supply)
+        return Session(self, run, supply)
 
     def reserve(self, words: int, workers: int, visibility: float) -> int:
         """Copies that suffice to read ``words`` sums of ``workers`` workers' words.
@@ -153,52 +135,41 @@ class Ghz:
 
 
 class Session:
-    """One all-reduce under way: the account it runs up and the repetitions it needed."""
+    """One all-reduce under way: its run, and the repetitions it needed."""
 
     __slots__ = (
         "_copies",
         "_failed",
-        "_meter",
         "_method",
-        "_network",
         "_repeated",
-        "_rng",
+        "_run",
+        "_shared",
         "_sum_bits",
         "_supply",
         "_verified",
-        "_view",
-        "_wiring",
-        "_workers",
         "weights",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        method: Ghz,
-        workers: int,
-        network: Network,
-        rng: np.random.Generator,
-        meter: Meter,
-        supply: Supply | None,
-    ) -> None:
+    def __init__(self, method: Ghz, run: Run, supply: Supply[Any] | None) -> None:
+        workers = run.workers
         if workers < 2:
             raise InputError("a GHZ state is shared by at least 2 workers, not 1")
         self.weights = method.weights or (1,) * workers
         if len(self.weights) != workers:
             raise InputError(f"{workers} workers need {workers} weights, not {len(self.weights)}")
-        check_visibility(network.visibility(workers))
+        check_visibility(run.visibility)
         budget = method.encoding.budget(sum(map(abs, self.weights)))
         self._sum_bits = budget.sum_bits
         if method.checksum is not None:
             if budget.carry_bits == 0:
                 raise InputError("a checksum needs exact sums, but these wrap: leave it out")
             method.checksum.check_width(self._sum_bits)
-        self._method, self._workers, self._network, self._rng = method, workers, network, rng
-        self._meter = meter
-        self._wiring = Wiring(workers, method.distribution, method.announcement, meter)
+        self._method, self._run = method, run
+        self._shared = run.copies(
+            distribution=method.distribution, announcement=method.announcement
+        )
         self._verified = supply is not None
-        self._supply = supply or network.ghz_supply(workers, wiring=self._wiring, rng=rng)
-        self._view: list[Announced] | None = [] if network.record_view else None
+        self._supply = supply if supply is not None else self._shared.fresh()
         self._copies = self._repeated = self._failed = 0
 
     def sum(self, total: Words, words: Words | None) -> Words:
@@ -213,21 +184,12 @@ class Session:
         if words is not None and self._phases_matter:
             own = words.copy()
             own[0] += below
-        batch = self._network.ghz_batch(
-            total + below,
-            own,
-            workers=self._workers,
-            wiring=self._wiring,
-            rng=self._rng,
-            supply=self._supply,
-            view=self._view,
-        )
         reading = read_block(
-            batch,
+            self._shared.batch(total + below, own, self._supply),
             sum_bits=self._sum_bits,
             readout=self._method.readout,
             checksum=self._method.checksum,
-            rng=self._rng,
+            rng=self._run.rng,
         )
         self._copies += reading.copies
         self._repeated += reading.repeated
@@ -238,7 +200,7 @@ class Session:
         """Weigh and sum all workers' words, shape (workers, words), block by block, mod 2^B."""
         scale = np.array(self.weights, np.int64).view(np.uint64)[:, None]
         sums = np.empty(words.shape[1], np.uint64)
-        for block in self._method.blocks(len(sums), self._workers):
+        for block in self._method.blocks(len(sums), self._run.workers):
             part = words[:, block] * scale
             sums[block] = self.sum(part.sum(axis=0, dtype=np.uint64), part)
             progress(block.stop, len(sums))
@@ -248,19 +210,19 @@ class Session:
         """Decode all blocks' sums, shape (words,), and close the account."""
         total = self._method.encoding.decode(sums, sum(self.weights))
         return GhzAggregate(
-            sums=np.broadcast_to(total, (self._workers, len(total))),
-            ledger=self._meter.ledger(),
+            sums=np.broadcast_to(total, (self._run.workers, len(total))),
+            ledger=self._run.ledger(),
             caveats=self._caveats(),
             copies=self._copies,
             repeated=self._repeated,
             failed=self._failed,
-            view=tuple(self._view or ()),
+            view=self._run.seen(),
         )
 
     @property
     def _phases_matter(self) -> bool:
         """Whether copies may tell one worker's phase from another's."""
-        return self._verified or self._network.needs_words
+        return self._verified or self._run.needs_words
 
     @property
     def _below(self) -> np.uint64:
@@ -268,7 +230,7 @@ class Session:
         return np.uint64(-largest * sum(w for w in self.weights if w < 0))
 
     def _caveats(self) -> tuple[str, ...]:
-        found = [*self._network.caveats]
+        found = [*self._run.caveats]
         if not self._verified:
             found.append(
                 "the copies were not verified: a tampered source could have read single words"

@@ -15,12 +15,13 @@ reads what they carry, and hands on what she likes.
 
 A protocol that tests copies before using them works on a pool::
 
-    pool = network.ghz_pool(count, workers=n, wiring=wiring, rng=rng)  # shared and received
+    copies = network.open(n, rng).copies(phase=Phase.SETUP)
+    pool = copies.pool(count)            # shared and received
     pool = pool.shuffled(rng)            # public coins, drawn after receipt
     tested, data = pool.cut(tests)       # the first `tests` of the shuffled copies, and the rest
     verdict = tested.test_stabilisers(rng)       # or tested.test_z(rng)
-    supply = data.supply()               # hand it to Ghz.open(..., supply=supply), or:
-    batch = network.ghz_batch(total, words, workers=n, wiring=wiring, rng=rng, supply=supply)
+    supply = data.supply()               # hand it to Ghz.open(run, supply), or:
+    batch = copies.batch(total, words, supply)
 
 and ``data.hash_phases(checks, rng)``, ``data.hash_amplitudes(checks, rng)`` run CNOT checks of
 all of ``data`` at once, one for each copy of the pool ``checks``. A verdict holds what was tested,

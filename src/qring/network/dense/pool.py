@@ -36,7 +36,7 @@ class DensePool(Pool):
         """These copies, and then those of ``other``."""
         return self._of(self.copies + _dense(other).copies)
 
-    def supply(self) -> DenseSupply:  # type: ignore[override]  # its copies are qubits
+    def supply(self) -> DenseSupply:
         """Let a readout use the copies, in order."""
         return DenseSupply(iter(self.copies), self.visibility)
 

@@ -13,10 +13,8 @@ from qring.collectives.ghz.digits import Digits
 from qring.collectives.ghz.method import Ghz
 from qring.collectives.ghz.shots import Shots
 from qring.encoding.values import Integers
-from qring.ledger import Meter
 from qring.network.network import Network
-from qring.network.noise import PERFECT_QUBITS, QubitNoise
-from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.network.noise import QubitNoise
 from qring.paper.claim import Claim, Exact, Relation, Sampled, Standing, Sums, Verdict
 from qring.theory.precision import (
     fisher_bound,
@@ -59,10 +57,7 @@ _FEW = 200
 
 
 def _tally(sums: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    wiring = Wiring(4, Distribution.STAR, Announcement.BROADCAST, Meter())
-    batch = Network(qubit_noise=PERFECT_QUBITS).ghz_batch(
-        sums.astype(np.uint64), None, workers=4, wiring=wiring, rng=rng
-    )
+    batch = Network().open(4, rng).copies().batch(sums.astype(np.uint64), None)
     return np.asarray(batch.tally([7], _FEW)[0])
 
 

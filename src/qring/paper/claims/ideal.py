@@ -18,9 +18,8 @@ from qring.collectives.all_reduce import all_reduce
 from qring.collectives.ghz.method import Ghz
 from qring.collectives.ring import Superdense
 from qring.encoding.values import Integers
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
 from qring.network.network import Network
-from qring.network.wiring import Announcement, Distribution, Wiring
 from qring.paper.claim import Claim, Exact, Relation, Sampled, Standing, Sums, Verdict
 from qring.schedule import ring
 from qring.schedule.hops import Action
@@ -113,9 +112,8 @@ def _coalition_distance() -> float:
 
 def _single_outcomes(rng: np.random.Generator, trials: int) -> Sums:
     """One worker's outcome in the simulated protocol, where all words are known."""
-    wiring = Wiring(3, Distribution.STAR, Announcement.BROADCAST, Meter())
     totals = np.full(trials, 5, np.uint64)
-    batch = Network().ghz_batch(totals, None, workers=3, wiring=wiring, rng=rng)
+    batch = Network().open(3, rng).copies().batch(totals, None)
     transcript = batch.announce(0, np.zeros(trials, np.uint64))
     return Sums.of(np.unpackbits(transcript.planes[1], count=trials))
 

@@ -12,9 +12,10 @@ from qring.collectives.all_reduce import all_reduce
 from qring.collectives.ring import Classical, Superdense
 from qring.encoding.formats import Width
 from qring.encoding.values import Integers
-from qring.ledger import Carrier, Ledger, Meter, Phase
-from qring.network.links import SuperdenseLink
-from qring.network.noise import NOISELESS, BellDiagonal
+from qring.ledger import Carrier, Ledger, Phase
+from qring.network.links import superdense
+from qring.network.network import Network
+from qring.network.noise import BellDiagonal
 from qring.paper.claim import Claim, Exact, Relation, Sampled, Standing, Sums, Verdict
 from qring.schedule import ring
 from qring.schedule.hops import Action
@@ -52,13 +53,12 @@ def _predicted_ratio() -> float:
 
 def _delivered_bits_a_qubit() -> float:
     """Bits that arrive right over the qubits charged, on one link."""
-    meter = Meter()
+    run = Network().open(2)
     sent = np.arange(256, dtype=np.uint8)
     message = sent.copy()
-    link = SuperdenseLink(0, 1, meter, noise=NOISELESS, rng=np.random.default_rng(0))
-    link.carry(message, 8 * len(sent))
+    run.link(superdense, 0, 1).carry(message, 8 * len(sent))
     right = 8 * len(sent) - int(np.unpackbits(message ^ sent).sum())
-    return right / meter.ledger().on(0, 1, Phase.ONLINE, Carrier.QUBIT)
+    return right / run.ledger().on(0, 1, Phase.ONLINE, Carrier.QUBIT)
 
 
 def _same_floats() -> float:
@@ -128,7 +128,7 @@ def _overlap_of_different() -> float:
 def _intact_pairs(rng: np.random.Generator, trials: int) -> Sums:
     message = np.zeros(-(-trials // 4), np.uint8)
     noise = BellDiagonal.werner(0.95)
-    SuperdenseLink(0, 1, Meter(), noise=noise, rng=rng).carry(message, 2 * trials)
+    Network(noise=noise).open(2, rng).link(superdense, 0, 1).carry(message, 2 * trials)
     labels = (message[:, None] >> np.array([6, 4, 2, 0], np.uint8) & np.uint8(3)).ravel()[:trials]
     return Sums.of(labels == 0)
 

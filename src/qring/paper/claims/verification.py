@@ -11,13 +11,11 @@ from qring.collectives.all_reduce import all_reduce
 from qring.collectives.ghz.method import Ghz
 from qring.collectives.ring import Classical
 from qring.encoding.values import Integers
-from qring.ledger import Meter
 from qring.network.adversary.aim import Every, RandomCopies, These
 from qring.network.adversary.base import Adversary, History, Source
 from qring.network.adversary.sources import BitFlips, PlusState
 from qring.network.network import Network
 from qring.network.pool import Pool
-from qring.network.wiring import Announcement, Distribution, Wiring
 from qring.paper.claim import Claim, Exact, Relation, Sampled, Standing, Sums, Verdict
 from qring.security.leakage.laboratory import attack
 from qring.security.leakage.report import Leak, Setting
@@ -46,13 +44,12 @@ def verified(
     verification: Verification, source: Source, data: int, rng: np.random.Generator
 ) -> Verified:
     """One verification of ``data`` copies for 4 workers, whose source an eavesdropper minds."""
-    network = Network(adversary=Adversary(source=source))
-    wiring = Wiring(_WORKERS, Distribution.STAR, Announcement.BROADCAST, Meter())
+    copies = Network(adversary=Adversary(source=source)).open(_WORKERS, rng).copies()
 
     def share(count: int, history: History) -> Pool:
-        return network.ghz_pool(count, workers=_WORKERS, wiring=wiring, rng=rng, history=history)
+        return copies.pool(count, history=history)
 
-    return verification.verify(data, share, wiring, rng)
+    return verification.verify(data, share, copies.broadcast, rng)
 
 
 def _flipped(bad: int) -> BitFlips:
@@ -101,9 +98,8 @@ def _sums_right(rng: np.random.Generator, trials: int) -> Sums:
 def _lowest_digit(rng: np.random.Generator, trials: int) -> tuple[Sums, Sums]:
     words = rng.integers(0, 256, size=(_WORKERS, trials), dtype=np.uint64)
     total = words.sum(axis=0, dtype=np.uint64)
-    wiring = Wiring(_WORKERS, Distribution.STAR, Announcement.BROADCAST, Meter())
     network = Network(adversary=Adversary(source=PlusState(aim=Every())))
-    batch = network.ghz_batch(total, words, workers=_WORKERS, wiring=wiring, rng=rng)
+    batch = network.open(_WORKERS, rng).copies().batch(total, words)
     transcript = batch.announce(0, np.zeros(trials, np.uint64))
     outcomes = np.unpackbits(transcript.planes, axis=1, count=trials)
     return (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.network.network import Network
-from qring.network.view import Announced
+from qring.network.view import View
 from qring.security.leakage.ghz_family import Tampering, meaning_of
 from qring.security.leakage.law import Table, fits, likelihood_of_copy
 from qring.security.leakage.report import (
@@ -50,7 +50,7 @@ def against_private(tampering: Tampering, setting: Setting, rng: np.random.Gener
             f"most 16, not {n} · {bits}"
         )
     terms = _smallest(setting)
-    network = Network(adversary=adversary)
+    network = Network(adversary=adversary, record_view=True)
     leaks, caught, right = [], 0, 0
     for _ in range(setting.rounds):
         drawn: list[bytes] = []
@@ -59,8 +59,8 @@ def against_private(tampering: Tampering, setting: Setting, rng: np.random.Gener
             drawn.append(os.urandom(size) if size else b"")
             return drawn[-1]
 
-        view: list[Announced] = []
-        making = MaskMaking(terms=terms, network=network, rng=rng, source=source, rows=n, view=view)
+        run = network.open(n, rng)
+        making = MaskMaking(terms=terms, run=run, source=source, rows=n)
         verdict, kept = making.test(making.share())
         if not verdict.passed:
             caught += 1
@@ -74,7 +74,7 @@ def against_private(tampering: Tampering, setting: Setting, rng: np.random.Gener
         right += 1
         words = np.frombuffer(drawn[0], np.uint32).reshape(n, -1) % (1 << bits)
         known = {node: words[node].astype(np.int64) for node in adversary.nodes}
-        leaks.append(_told_of_mask(view, terms, known))
+        leaks.append(_told_of_mask(run.seen(), terms, known))
     alone, with_sum = (np.maximum(column, 0) for column in np.array(leaks).T)
     leak = Told(float(alone.mean()), float(with_sum.mean()))
     rounds = setting.rounds
@@ -116,9 +116,7 @@ def _smallest(setting: Setting) -> MaskTerms:
     )
 
 
-def _told_of_mask(
-    view: list[Announced], terms: MaskTerms, known: dict[int, NDArray[np.int64]]
-) -> Told:
+def _told_of_mask(view: View, terms: MaskTerms, known: dict[int, NDArray[np.int64]]) -> Told:
     """Bits that a view tells on the last worker's mask, alone and with the sum of all masks."""
     top = 1 << terms.sum_bits
     tables = _tables(view, terms)
@@ -133,7 +131,7 @@ def _told_of_mask(
     return Told(_information(joint.sum(axis=0, keepdims=True)), _information(joint))
 
 
-def _tables(view: list[Announced], terms: MaskTerms) -> dict[int, Table]:
+def _tables(view: View, terms: MaskTerms) -> dict[int, Table]:
     """Probability of what each tampered word's copies showed, over all workers' words."""
     touched = {
         int(announced.coords[place]) for announced in view for place in announced.tampered.where

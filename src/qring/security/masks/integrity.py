@@ -26,16 +26,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.encoding.formats import WireFormat
-from qring.ledger import Meter
 from qring.network.links import Link
-from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.network.run import Run
 from qring.schedule import ring
 from qring.schedule.chunks import even_chunks
 from qring.schedule.ring import Direction
 from qring.security.masks.gathering import EVERYBODY, Gathering, Words
 from qring.security.masks.powers import HashSize, PowerHash
 
-__all__ = ["IntegrityCheck", "IntegrityVerdict", "Message", "OnlineCheck", "Recorder", "announcing"]
+__all__ = [
+    "Broadcast",
+    "IntegrityCheck",
+    "IntegrityVerdict",
+    "Message",
+    "OnlineCheck",
+    "Recorder",
+]
+
+Broadcast = Callable[[int], None]
+"""Has every worker tell all others so many bits of its own, online."""
 
 
 class OnlineCheck(Enum):
@@ -131,7 +140,7 @@ class IntegrityCheck:
         results: Words,
         *,
         coins: np.random.Generator,
-        wiring: Wiring,
+        broadcast: Broadcast,
         gathering: Gathering = EVERYBODY,
         liars: frozenset[int] = frozenset(),
     ) -> tuple[IntegrityVerdict, PowerHash]:
@@ -148,7 +157,7 @@ class IntegrityCheck:
         if same:
             held = np.broadcast_to(held, own.shape)
         everyone = gathering.everyone(np.concatenate([own, held], axis=1))
-        wiring.broadcast(self.bits)
+        broadcast(self.bits)
         shares, ends = np.split(everyone, 2, axis=1)
         honest = [worker for worker in range(len(everyone)) if worker not in liars]
         expected = ends[honest[0]]
@@ -166,7 +175,7 @@ class IntegrityCheck:
         received: Sequence[Message],
         *,
         chosen: PowerHash,
-        wiring: Wiring,
+        broadcast: Broadcast,
         gathering: Gathering = EVERYBODY,
     ) -> tuple[tuple[int, int], ...]:
         """Links (src, dst) whose ends know different messages, ascending.
@@ -183,14 +192,9 @@ class IntegrityCheck:
         flat = gathering.total(said.reshape(1, -1))
         known = flat.reshape(said.shape[1:])
         workers = 1 + max(max(hop) for hop in hops)
-        wiring.broadcast(2 * (len(hops) // workers) * self.size.rows * self.sum_bits)
+        broadcast(2 * (len(hops) // workers) * self.size.rows * self.sum_bits)
         wrong = np.flatnonzero((known[0] != known[1]).any(axis=1))
         return tuple(sorted({hops[hop] for hop in wrong.tolist()}))
-
-
-def announcing(workers: int, meter: Meter) -> Wiring:
-    """Channels on which everybody tells everybody, online."""
-    return Wiring(workers, Distribution.STAR, Announcement.BROADCAST, meter)
 
 
 class Recorder:
@@ -206,9 +210,9 @@ class Recorder:
         self._hop = 0
         self.changed: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]] = []
 
-    def over(self, open_link: Callable[[int, int], Link]) -> Callable[[int, int], Link]:
-        """Open links, and look at what they carry."""
-        return lambda src, dst: _Watched(open_link(src, dst), self)
+    def over(self, kind: Callable[[Run, int, int], Link]) -> Callable[[Run, int, int], Link]:
+        """Links of this ``kind`` whose messages are looked at."""
+        return lambda run, src, dst: _Watched(kind(run, src, dst), self)
 
     def passed(self, sent: NDArray[np.uint8], received: NDArray[np.uint8]) -> None:
         """Take note of the next message."""
@@ -224,13 +228,13 @@ class Recorder:
         *,
         wire: WireFormat,
         gather: Direction,
-        coins: np.random.Generator,
-        meter: Meter,
-        liars: frozenset[int] = frozenset(),
+        run: Run,
     ) -> IntegrityVerdict:
         """Check a ring whose workers all live here, and say which links are to blame."""
-        workers, wiring = len(masked), announcing(len(masked), meter)
-        found, chosen = check.run(masked, results, coins=coins, wiring=wiring, liars=liars)
+        workers, broadcast = len(masked), run.copies().broadcast
+        found, chosen = check.run(
+            masked, results, coins=run.rng, broadcast=broadcast, liars=run.conditions.liars
+        )
         if found.passed:
             return found
         hops = [hop for hops in ring.all_reduce(workers, gather=gather) for hop in hops]
@@ -242,7 +246,7 @@ class Recorder:
                 words = wire.unpack(message, chunk.stop - chunk.start, hop.summed)
                 end.append(Message(number, chunk.start, words))
         links = check.blame(
-            [(hop.src, hop.dst) for hop in hops], *ends, chosen=chosen, wiring=wiring
+            [(hop.src, hop.dst) for hop in hops], *ends, chosen=chosen, broadcast=broadcast
         )
         return replace(found, links=links)
 

@@ -12,19 +12,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qring.collectives.ghz.digits import majority_digit
 from qring.collectives.ghz.readout import set_digit
 from qring.errors import InputError
-from qring.ledger import Ledger, Meter, Phase
-from qring.network.network import Network
+from qring.ledger import Ledger, Phase
+from qring.network.conditions import Conditions
 from qring.network.pool import Pool, Verdict
+from qring.network.run import Run, SharedCopies
 from qring.network.supply import Supply
-from qring.network.view import Announced
-from qring.network.wiring import Announcement, Distribution, Wiring
+from qring.network.wiring import Announcement, Distribution
 from qring.security.masks.amplify import amplify
 from qring.security.masks.check import SumCheck
 from qring.security.masks.gathering import EVERYBODY, Gathering, Words
@@ -44,26 +44,29 @@ _OVERLAPS_AT_ONCE = 4  # parts overlap by what amplification costs; longer parts
 class MaskMaking:
     """One batch of masks under way, for the ``rows`` workers that live here.
 
-    ``rng`` draws public coins and what measurements show; where workers live in different
-    processes all must pass generators in the same state. ``source`` gives the secret words.
-    With ``view``, what an adversary sees and holds is appended to it.
+    ``run`` is charged, and its generator draws public coins and what measurements show; where
+    workers live in different processes all must open it with generators in the same state.
+    ``source`` gives the secret words.
     """
 
     terms: MaskTerms
-    network: Network
-    rng: np.random.Generator
+    run: Run
     source: Source = os.urandom
     rows: int
     gathering: Gathering = EVERYBODY
     distribution: Distribution = Distribution.STAR
     announcement: Announcement = Announcement.XOR_RING
-    view: list[Announced] | None = None
-    _meter: Meter = field(default_factory=Meter, init=False)
+    _shared: SharedCopies = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shared = self.run.copies(
+            distribution=self.distribution, announcement=self.announcement, phase=Phase.SETUP
+        )
 
     @property
     def ledger(self) -> Ledger:
-        """What was sent so far; all of it is setup."""
-        return self._meter.ledger()
+        """Account of the run so far; what making masks sends is all setup."""
+        return self.run.ledger()
 
     def share(self) -> Pool:
         """Share all M copies, and have them received and kept.
@@ -71,19 +74,17 @@ class MaskMaking:
         Raises:
             InputError: noise under which the tests cannot pass.
         """
-        check_noise(self.terms, self.network)
-        return self.network.ghz_pool(
-            self.terms.copies, workers=self.terms.workers, wiring=self._wiring, rng=self.rng
-        )
+        check_noise(self.terms, self.run.conditions)
+        return self._shared.pool(self.terms.copies)
 
     def test(self, pool: Pool) -> tuple[Verdict, Pool]:
         """Measure T random copies in Z, and hand back the others in random order.
 
         Which ones is announced once all are received. Everybody hears every outcome.
         """
-        tested, kept = pool.shuffled(self.rng).cut(self.terms.tests)
-        self._wiring.broadcast(self.terms.tests)
-        return tested.test_z(self.rng), kept
+        tested, kept = pool.shuffled(self.run.rng).cut(self.terms.tests)
+        self._shared.broadcast(self.terms.tests)
+        return tested.test_z(self.run.rng), kept
 
     def masks(self, pool: Pool) -> Iterator[tuple[Words, Words]]:
         """Turn tested copies into masks, part by part: (own, shape (rows, count); their sums).
@@ -91,7 +92,7 @@ class MaskMaking:
         The last ``terms.checks`` of them are for :class:`~qring.security.masks.check.SumCheck`.
         """
         terms, supply = self.terms, pool.supply()
-        told_apart = self.network.needs_words or len(pool.tampered) > 0
+        told_apart = self.run.needs_words or len(pool.tampered) > 0
         redundancy = terms.redundancy
         at_once = max(_WORDS_AT_ONCE, _OVERLAPS_AT_ONCE * redundancy)
         own = np.empty((self.rows, 0), np.uint64)
@@ -118,20 +119,12 @@ class MaskMaking:
         low_bits = np.uint64((1 << self.terms.sum_bits) - 1)
         return drawn.astype(np.uint64).reshape(self.rows, count) & low_bits
 
-    def _sum(self, own: Words, supply: Supply, told_apart: bool) -> Words:
+    def _sum(self, own: Words, supply: Supply[Any], told_apart: bool) -> Words:
         """Read the sums of words on the next copies, lowest digit first."""
         terms = self.terms
         everyone = self.gathering.everyone(own) if told_apart else None
         total = self.gathering.total(own) if everyone is None else everyone.sum(axis=0)
-        batch = self.network.ghz_batch(
-            total,
-            everyone,
-            workers=terms.workers,
-            wiring=self._wiring,
-            rng=self.rng,
-            supply=supply,
-            view=self.view,
-        )
+        batch = self._shared.batch(total, everyone, supply)
         sums = np.zeros(len(batch), np.uint64)
         for digit in range(terms.sum_bits):
             set_digit(sums, digit, majority_digit(batch, digit, sums, terms.repeats))
@@ -139,14 +132,8 @@ class MaskMaking:
 
     def announce(self, said: Words) -> Words:
         """Have every worker announce its combinations of masks, shape (rows, checks); sum them."""
-        self._wiring.broadcast(self.terms.checks * self.terms.sum_bits)
+        self._shared.broadcast(self.terms.checks * self.terms.sum_bits)
         return self.gathering.total(said)
-
-    @property
-    def _wiring(self) -> Wiring:
-        return Wiring(
-            self.terms.workers, self.distribution, self.announcement, self._meter, Phase.SETUP
-        )
 
 
 class Made(NamedTuple):
@@ -167,20 +154,20 @@ def make_masks(making: MaskMaking, keep: Callable[[Words, Words], None]) -> Made
     verdict, pool = making.test(making.share())
     if not verdict.passed:
         return Made(verdict, Reason.TAMPERED)
-    check = SumCheck(making.terms, making.rows, making.rng)
+    check = SumCheck(making.terms, making.rows, making.run.rng)
     for own, total in making.masks(pool):
         keep(*check.absorb(own, total))
     right = check.agrees_with(making.announce(check.said))
     return Made(verdict, None if right else Reason.WRONG_SUMS)
 
 
-def check_noise(terms: MaskTerms, network: Network) -> None:
+def check_noise(terms: MaskTerms, conditions: Conditions) -> None:
     """Refuse noise under which tests that must all pass will not.
 
     Raises:
         InputError: tests are expected to fail though nobody tampers.
     """
-    noise = network.qubit_noise
+    noise = conditions.qubit_noise
     flip = noise.x + noise.y
     failing = terms.tests * (1 - (1 - flip) ** terms.workers - flip**terms.workers)
     if failing > 0.1:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,10 +21,11 @@ from qring.collectives.ring import around_the_ring, noise_caveats
 from qring.encoding.formats import WordFormat
 from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
-from qring.ledger import Ledger, Meter
-from qring.network.links import Faults
+from qring.ledger import Ledger
+from qring.network.links import superdense
 from qring.network.network import Network
-from qring.network.view import Announced, View
+from qring.network.run import Run
+from qring.network.view import View
 from qring.schedule.ring import Direction
 from qring.security.masks.gathering import Words
 from qring.security.masks.integrity import IntegrityCheck, OnlineCheck, Recorder
@@ -43,8 +43,7 @@ class Masks(NamedTuple):
     """Masks of all workers, shape (workers, count), number ``first`` and on of a batch.
 
     ``total`` are their public sums mod 2^B; the batch held ``batch`` masks. ``epsilon`` is their
-    secrecy, ``correctness`` the probability that wrong sums passed their check. ``ledger`` is what
-    making them took, empty for masks from an inventory.
+    secrecy, ``correctness`` the probability that wrong sums passed their check.
     """
 
     own: Words
@@ -55,7 +54,6 @@ class Masks(NamedTuple):
     correctness: float
     withstood: int
     terms: MaskTerms | None = None
-    ledger: Ledger = Ledger()
     view: View = ()
 
 
@@ -110,33 +108,26 @@ class Private:
             check_whole("the round of a dropout", round_)
 
     def run(
-        self,
-        gradients: NDArray[Any],
-        network: Network,
-        rng: np.random.Generator | None,
-        progress: Progress,
+        self, gradients: NDArray[Any], run: Run, progress: Progress
     ) -> PrivateAggregate | PrivateAborted:
         """Sum ``gradients`` of shape (workers, coords).
 
         Raises:
-            InputError: one worker, no ``rng``, noise that masks do not survive, masks that are
+            InputError: one worker, no generator, noise that masks do not survive, masks that are
                 used up or do not fit, or dropouts that cannot be.
             BudgetError: words too small for the values, or sums too wide.
         """
         workers = len(gradients)
-        if rng is None:
-            raise InputError("copies are measured at random: pass rng=numpy.random.default_rng()")
         for worker in self.dropouts:
             if not 0 <= worker < workers:
                 raise InputError(f"worker {worker} cannot drop out: workers are 0..{workers - 1}")
-        network.check_links(workers)
         sum_bits = self.encoding.budget(workers).sum_bits
         self.encoding.check(gradients)
         words, _ = self.encoding.encode(gradients)
-        masks = self._masks(words.shape, sum_bits, network, rng)
+        masks = self._masks(words.shape[1], sum_bits, run)
         if isinstance(masks, PrivateAborted):
             return masks
-        return self._online(gradients, words, masks, sum_bits, network, rng, progress)
+        return self._online(gradients, words, masks, sum_bits, run, progress)
 
     def plan(self, masks: int, workers: int, *, visibility: float = 1.0) -> MaskTerms:
         """Terms of a batch of ``masks`` masks that this method can use.
@@ -165,19 +156,17 @@ class Private:
         """
         if self.inventory is None:
             raise InputError("masks are made ahead into a folder: name one as the inventory")
-        network = network or Network()
-        terms = self.plan(masks, workers, visibility=network.visibility(workers))
-        making = MaskMaking(terms=terms, network=network, rng=rng, source=self.source, rows=workers)
+        run = (network or Network()).open(workers, rng)
+        terms = self.plan(masks, workers, visibility=run.visibility)
+        making = MaskMaking(terms=terms, run=run, source=self.source, rows=workers)
         made = fill(self.inventory, making, batch=self.source(16), workers=range(workers))
         return _aborted(making, made) or Stocked(terms, making.ledger)
 
-    def _masks(
-        self, shape: tuple[int, ...], sum_bits: int, network: Network, rng: np.random.Generator
-    ) -> Masks | PrivateAborted:
-        workers, count = shape
+    def _masks(self, count: int, sum_bits: int, run: Run) -> Masks | PrivateAborted:
+        workers = run.workers
         if self.inventory is None:
-            terms = self.plan(count, workers, visibility=network.visibility(workers))
-            return fresh_masks(terms, network, rng, self.source)
+            terms = self.plan(count, workers, visibility=run.visibility)
+            return fresh_masks(terms, run, self.source)
         with Inventory(self.inventory) as inventory:
             label = inventory.label
             if (label.workers, label.sum_bits) != (workers, sum_bits):
@@ -199,37 +188,31 @@ class Private:
         words: Words,
         masks: Masks,
         sum_bits: int,
-        network: Network,
-        rng: np.random.Generator,
+        run: Run,
         progress: Progress,
     ) -> PrivateAggregate | PrivateAborted:
-        meter, faults = Meter(), list[Faults]()
-        workers = len(words)
-        silence, recorder = Silence(self.dropouts, meter), Recorder()
-        pairs = recorder.over(partial(network.pair_link, meter=meter, rng=rng, faults=faults))
-        link = silence.over(pairs)
+        workers = run.workers
+        silence, recorder = Silence(self.dropouts), Recorder()
         low_bits = np.uint64((1 << sum_bits) - 1)
         masked = (words + masks.own) & low_bits
         wire = WordFormat(word_bits=sum_bits, workers=workers, carry=False)
         try:
             sums = around_the_ring(
-                masked, wire, self.gather, meter, link, silence.noticed_by(progress)
-            )
+                masked, wire, self.gather, run, silence.over(recorder.over(superdense)),
+                silence.noticed_by(progress),
+            )  # fmt: skip
         except SilentError:
-            return self._without(silence.lost, gradients, masks, meter, network, rng, progress)
+            return self._without(silence.lost, gradients, run, progress)
         missed = 1.0
         if self.online_check is OnlineCheck.REQUIRED:
             check = IntegrityCheck.plan(masked.shape[1], sum_bits, self.epsilon, masks=masks.batch)
-            verdict = recorder.verdict(
-                check, masked, sums, wire=wire, gather=self.gather, coins=rng, meter=meter,
-                liars=network.liars,
-            )  # fmt: skip
+            verdict = recorder.verdict(check, masked, sums, wire=wire, gather=self.gather, run=run)
             missed = self.epsilon
             if not verdict.passed:
                 return PrivateAborted(
                     sums=np.empty((0, gradients.shape[1])),
-                    ledger=masks.ledger + meter.ledger(),
-                    faults=tuple(faults),
+                    ledger=run.ledger(),
+                    faults=tuple(run.faults),
                     workers=workers,
                     reason=Reason.CHANGED_ONLINE,
                     integrity=verdict,
@@ -237,9 +220,9 @@ class Private:
         decoded = self.encoding.decode((sums - masks.total) & low_bits, workers)
         return PrivateAggregate(
             sums=decoded,
-            ledger=masks.ledger + meter.ledger(),
-            faults=tuple(faults),
-            caveats=(*self._conditions(masks), *noise_caveats(network), *network.caveats),
+            ledger=run.ledger(),
+            faults=tuple(run.faults),
+            caveats=(*self._conditions(masks), *noise_caveats(run)),
             epsilon=masks.epsilon,
             correctness=min(1.0, masks.correctness + missed),
             withstood=masks.withstood,
@@ -247,7 +230,7 @@ class Private:
             contributors=tuple(range(workers)),
             terms=masks.terms,
             view=masks.view,
-            masked=masked if network.record_view else None,
+            masked=masked if run.conditions.record_view else None,
         )
 
     def _conditions(self, masks: Masks) -> tuple[str, ...]:
@@ -266,14 +249,11 @@ class Private:
         self,
         lost: tuple[int, ...],
         gradients: NDArray[Any],
-        masks: Masks,
-        meter: Meter,
-        network: Network,
-        rng: np.random.Generator,
+        run: Run,
         progress: Progress,
     ) -> PrivateAggregate | PrivateAborted:
         """End without a sum, or sum again without the lost workers, under masks of their own."""
-        workers, spent = len(gradients), masks.ledger + meter.ledger()
+        workers, spent = len(gradients), run.ledger()
         left = tuple(worker for worker in range(workers) if worker not in lost)
         if self.on_dropout is OnDropout.ABORT or len(left) < 2:
             return PrivateAborted(
@@ -283,9 +263,9 @@ class Private:
                 reason=Reason.DROPOUT,
                 lost=lost,
             )
-        later = {left.index(w): r - meter.rounds for w, r in self.dropouts.items() if w in left}
+        later = {left.index(w): r - run.rounds for w, r in self.dropouts.items() if w in left}
         again = replace(self, inventory=None, dropouts=later)
-        result = again.run(gradients[list(left)], network.among(left), rng, progress)
+        result = again.run(gradients[list(left)], run.among(left), progress)
         ledger = spent + result.ledger.renamed(left)
         if isinstance(result, PrivateAborted):
             lost = (*lost, *(left[worker] for worker in result.lost))
@@ -300,18 +280,13 @@ class Private:
         )
 
 
-def fresh_masks(
-    terms: MaskTerms, network: Network, rng: np.random.Generator, source: Source = os.urandom
-) -> Masks | PrivateAborted:
+def fresh_masks(terms: MaskTerms, run: Run, source: Source = os.urandom) -> Masks | PrivateAborted:
     """Make a batch of masks for workers that all live here, in memory.
 
     Raises:
         InputError: noise under which the tests cannot pass.
     """
-    view: list[Announced] | None = [] if network.record_view else None
-    making = MaskMaking(
-        terms=terms, network=network, rng=rng, source=source, rows=terms.workers, view=view
-    )
+    making = MaskMaking(terms=terms, run=run, source=source, rows=terms.workers)
     own = np.empty((terms.workers, terms.masks), np.uint64)
     total = np.empty(terms.masks, np.uint64)
     done = 0
@@ -332,8 +307,7 @@ def fresh_masks(
         terms.epsilon,
         terms.withstood,
         terms,
-        making.ledger,
-        tuple(view or ()),
+        run.seen(),
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Progress
-from qring.ledger import Meter
 from qring.network.links import Link
+from qring.network.run import Run
 
 __all__ = ["Silence", "SilentError"]
 
@@ -24,20 +24,21 @@ class Silence:
     The others send what is due in that round too; at its end they know who is ``lost``.
     """
 
-    __slots__ = ("_dropouts", "_meter", "lost")
+    __slots__ = ("_dropouts", "lost")
 
-    def __init__(self, dropouts: Mapping[int, int], meter: Meter) -> None:
-        self._dropouts, self._meter = dropouts, meter
+    def __init__(self, dropouts: Mapping[int, int]) -> None:
+        self._dropouts = dropouts
         self.lost: tuple[int, ...] = ()
 
-    def over(self, open_link: Callable[[int, int], Link]) -> Callable[[int, int], Link]:
-        """Open links, but not those of silent senders."""
+    def over(self, kind: Callable[[Run, int, int], Link]) -> Callable[[Run, int, int], Link]:
+        """Links of this ``kind`` on which silent senders send nothing."""
+        if not self._dropouts:
+            return kind
 
-        def link(src: int, dst: int) -> Link:
-            silent = src in self._silent(self._meter.rounds)
-            return _Nothing() if silent else open_link(src, dst)
+        def interrupted(run: Run, src: int, dst: int) -> Link:
+            return _Interrupted(kind(run, src, dst), lambda: src in self._silent(run.rounds))
 
-        return link
+        return interrupted
 
     def noticed_by(self, progress: Progress) -> Progress:
         """Show progress, and raise at the end of a round in which somebody was silent."""
@@ -54,14 +55,25 @@ class Silence:
         return tuple(sorted(w for w, first in self._dropouts.items() if first <= during))
 
 
-class _Nothing:
-    """A link on which nothing is sent."""
+class _Interrupted:
+    """A link on which nothing is sent while its sender is ``silent``."""
+
+    __slots__ = ("_link", "_silent")
+
+    def __init__(self, link: Link, silent: Callable[[], bool]) -> None:
+        self._link, self._silent = link, silent
 
     def carry(self, message: NDArray[np.uint8], bits: int) -> None:
-        """Send nothing."""
+        """Charge and transmit, unless the sender is silent."""
+        if not self._silent():
+            self._link.carry(message, bits)
 
     def charge(self, bits: int) -> None:
-        """Charge nothing."""
+        """Charge, unless the sender is silent."""
+        if not self._silent():
+            self._link.charge(bits)
 
     def transmit(self, message: NDArray[np.uint8], bits: int) -> None:
-        """Send nothing."""
+        """Transmit, unless the sender is silent."""
+        if not self._silent():
+            self._link.transmit(message, bits)

@@ -18,8 +18,8 @@ from qring.collectives.aggregate import Progress
 from qring.collectives.dropouts import OnDropout, check_answer
 from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
-from qring.ledger import Ledger, Meter
-from qring.network.network import Network
+from qring.ledger import Ledger
+from qring.network.run import Run
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.secagg import shamir, steps
 from qring.security.secagg.agreement import KEY_BYTES, require_cryptography
@@ -81,11 +81,7 @@ class SecAgg:
             check_enum("the stage of a dropout", stage, Stage)
 
     def run(
-        self,
-        gradients: NDArray[Any],
-        network: Network,
-        rng: np.random.Generator | None,
-        progress: Progress,
+        self, gradients: NDArray[Any], run: Run, progress: Progress
     ) -> SecAggAggregate | SecAggAborted:
         """Sum ``gradients`` of shape (workers, coords). Classical links: no noise acts.
 
@@ -101,7 +97,7 @@ class SecAgg:
                     f"worker {worker} cannot drop out: workers are 0..{terms.workers - 1}"
                 )
         self.encoding.check(gradients)
-        return _Run(self, terms, gradients, progress).outcome()
+        return _Roles(self, terms, gradients, run, progress).outcome()
 
     def terms(self, workers: int) -> Terms:
         """What ``workers`` workers must agree on beforehand.
@@ -219,16 +215,20 @@ class Terms:
         return tuple(found)
 
 
-class _Run:
+class _Roles:
     """One sum under way, all roles in turn; each step sees what its role would."""
 
     def __init__(
-        self, method: SecAgg, terms: Terms, gradients: NDArray[Any], progress: Progress
+        self,
+        method: SecAgg,
+        terms: Terms,
+        gradients: NDArray[Any],
+        run: Run,
+        progress: Progress,
     ) -> None:
         self._method, self._terms = method, terms
         self._gradients, self._progress = gradients, progress
-        self._meter = Meter()
-        self._star = Star(terms.workers, method.server, self._meter)
+        self._run, self._star = run, Star(run, method.server)
         self._present: dict[Stage, tuple[int, ...]] = {}
 
     def outcome(self) -> SecAggAggregate | SecAggAborted:
@@ -278,7 +278,7 @@ class _Run:
         if ended := self._pass(Stage.UNMASK, revealed, len(total) * terms.sum_bits):
             return ended
         steps.recover(total, roster, contributors, reveals, threshold, terms.sum_bits)
-        return terms.accepted(method.encoding, total, self._meter.ledger(), self._present, reveals)
+        return terms.accepted(method.encoding, total, self._run.ledger(), self._present, reveals)
 
     def _left(self, stage: Stage) -> tuple[int, ...]:
         """Who has not fallen silent by the end of ``stage``."""
@@ -305,4 +305,4 @@ class _Run:
         if reason is None:
             return None
         coords = self._gradients.shape[1]
-        return self._terms.aborted(reason, stage, present, coords, self._meter.ledger())
+        return self._terms.aborted(reason, stage, present, coords, self._run.ledger())

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from qring.ledger import Carrier, Meter, Phase
+from qring.ledger import Carrier, Phase
+from qring.network.run import Run
 from qring.security.secagg.outcome import Stage
 
 __all__ = ["Star"]
 
 
 class Star:
-    """The classical links between ``server`` and every other worker. Charges a meter.
+    """Classical wires of a run between ``server`` and every other worker.
 
     Keys and shares move in the setup phase, which needs no gradient; the rest is online. What the
     server, a worker too, sends to itself crosses no link.
     """
 
-    __slots__ = ("_meter", "_server", "_workers")
+    __slots__ = ("_run", "_server")
 
-    def __init__(self, workers: int, server: int, meter: Meter) -> None:
-        self._workers, self._server, self._meter = workers, server, meter
+    def __init__(self, run: Run, server: int) -> None:
+        self._run, self._server = run, server
 
     def up(self, worker: int, stage: Stage, bits: int) -> None:
         """Send ``bits`` bits to the server."""
         if worker != self._server:
-            self._meter.charge(worker, self._server, _phase(stage), Carrier.BIT, bits)
+            self._run.wire(worker, self._server, _phase(stage)).send(Carrier.BIT, bits)
 
     def down(self, worker: int, stage: Stage, bits: int) -> None:
         """Send ``bits`` bits from the server, after one bit a worker: is it still there?"""
         if worker != self._server:
-            told = self._workers + bits
-            self._meter.charge(self._server, worker, _phase(stage), Carrier.BIT, told)
+            told = self._run.workers + bits
+            self._run.wire(self._server, worker, _phase(stage)).send(Carrier.BIT, told)
 
     def end_round(self, stage: Stage) -> None:
         """Count a sequential round, if it is one of the online phase."""
-        self._meter.rounds += _phase(stage) is Phase.ONLINE
+        if _phase(stage) is Phase.ONLINE:
+            self._run.end_rounds()
 
 
 def _phase(stage: Stage) -> Phase:

@@ -12,7 +12,6 @@ import numpy as np
 from qring.errors import InputError
 from qring.network.adversary.base import History, Public
 from qring.network.pool import Pool, Verdict
-from qring.network.wiring import Wiring
 from qring.security.vga.guarantee import (
     Guarantee,
     checks_for,
@@ -22,10 +21,14 @@ from qring.security.vga.guarantee import (
 )
 from qring.validate import check_probability, check_real, check_whole
 
-__all__ = ["CutAndChoose", "HashedVerification", "Share", "Verification", "Verified"]
+__all__ = ["Broadcast", "CutAndChoose", "HashedVerification", "Share", "Verification", "Verified"]
 
 Share = Callable[[int, History], Pool]
 """Shares that many copies, all received when it returns; the history is what an adversary saw."""
+
+
+Broadcast = Callable[[int], None]
+"""Has every worker tell all others so many bits of its own."""
 
 
 class Verified(NamedTuple):
@@ -40,11 +43,13 @@ class Verified(NamedTuple):
 class Verification(Protocol):
     """A way to get hold of copies that can be trusted. A frozen value."""
 
-    def verify(self, data: int, share: Share, wiring: Wiring, rng: np.random.Generator) -> Verified:
+    def verify(
+        self, data: int, share: Share, broadcast: Broadcast, rng: np.random.Generator
+    ) -> Verified:
         """Share and test copies until ``data`` good ones are left, or a test says otherwise.
 
         ``rng`` draws the public coins, after the copies are received. Everybody hears every
-        outcome, over ``wiring``; coins are taken for granted, like authenticated channels.
+        outcome by ``broadcast``; coins are taken for granted, like authenticated channels.
         """
 
 
@@ -75,11 +80,13 @@ class CutAndChoose:
             "the failure probability of the bounds", self.failure, zero=False, one=False
         )
 
-    def verify(self, data: int, share: Share, wiring: Wiring, rng: np.random.Generator) -> Verified:
+    def verify(
+        self, data: int, share: Share, broadcast: Broadcast, rng: np.random.Generator
+    ) -> Verified:
         """Share, shuffle, test the first part, and keep the rest."""
         tests = math.ceil(self.tests_per_copy * data)
         tested, left = share(data + tests, ()).shuffled(rng).cut(tests)
-        wiring.broadcast(tests)
+        broadcast(tests)
         verdict = tested.test_stabilisers(rng)
         if self.tolerated:
             guarantee = of_tolerated(data, tests, self.tolerated, self.failure)
@@ -119,7 +126,9 @@ class HashedVerification:
         """Amplitude checks, each of which takes one copy."""
         return checks_for(self.epsilon)
 
-    def verify(self, data: int, share: Share, wiring: Wiring, rng: np.random.Generator) -> Verified:
+    def verify(
+        self, data: int, share: Share, broadcast: Broadcast, rng: np.random.Generator
+    ) -> Verified:
         """Share and check block after block; the first check that fails ends it."""
         guarantee = of_hashed(self.checks, self.phase_checks)
         kept: Pool | None = None
@@ -131,7 +140,7 @@ class HashedVerification:
             wanted = min(size, data - start)
             pool = share(wanted + self.checks + self.phase_checks, history)
             shared += len(pool)
-            found, left = self._check(pool, wanted, wiring, rng)
+            found, left = self._check(pool, wanted, broadcast, rng)
             verdicts += found
             failed = sum(verdict.failed for verdict in found)
             history += (Public(copies=len(pool), tested=len(pool) - wanted, failed=failed,
@@ -142,13 +151,13 @@ class HashedVerification:
         return Verified(kept, tuple(verdicts), shared, guarantee)
 
     def _check(
-        self, pool: Pool, wanted: int, wiring: Wiring, rng: np.random.Generator
+        self, pool: Pool, wanted: int, broadcast: Broadcast, rng: np.random.Generator
     ) -> tuple[list[Verdict], Pool]:
         """Phases first: a phase check can spread amplitude errors, and the other way round."""
         phase_checks, rest = pool.shuffled(rng).cut(self.phase_checks)
-        wiring.broadcast(self.phase_checks)
+        broadcast(self.phase_checks)
         phases, rest = rest.hash_phases(phase_checks, rng)
         checks, data = rest.cut(self.checks)
-        wiring.broadcast(self.checks)
+        broadcast(self.checks)
         amplitudes, data = data.hash_amplitudes(checks, rng)
         return [phases, amplitudes], data

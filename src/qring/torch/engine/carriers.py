@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
-from qring.ledger import Ledger, Meter
-from qring.network.links import ClassicalLink, Link, SuperdenseLink
+from qring.ledger import Ledger
+from qring.network.links import Link, classical, exact_superdense, superdense
+from qring.network.network import Network
+from qring.network.run import Run
 from qring.torch.options import Options
 from qring.torch.transport.arena import Message
 
 __all__ = ["Carriers"]
 
+_Kind = Callable[[Run, int, int], Link]
+
 
 class Carriers:
     """Links from one rank to all others, made when first used. Used by one thread."""
 
-    __slots__ = ("_links", "_meter", "_names", "_options", "_rank", "_rng")
+    __slots__ = ("_kinds", "_names", "_network", "_rank", "_rng", "_run")
 
     def __init__(self, options: Options, names: Sequence[int], rank: int, stream: str) -> None:
-        self._options, self._names, self._rank = options, names, rank
+        self._names, self._rank = names, rank
+        self._network = Network(noise=options.noise)
         seed = (options.seed, names[rank], zlib.crc32(stream.encode()))
         self._rng = np.random.Generator(np.random.SFC64(seed)) if options.is_noisy else None
+        if options.protocol == "classical":
+            self._kinds: tuple[_Kind, _Kind] = classical, classical
+        else:
+            self._kinds = superdense, exact_superdense
         self.reset()
 
     def reset(self) -> None:
         """Start a new account; the random stream goes on."""
-        self._meter = Meter()
-        self._links: dict[tuple[int, bool], Link] = {}
+        self._run = self._network.open(max(self._names) + 1, self._rng)
 
     def spoils(self, exact: bool) -> bool:
         """Whether payloads are changed on their way."""
@@ -59,22 +67,11 @@ class Carriers:
 
     def rounds(self, count: int) -> None:
         """Charge rounds, one after another."""
-        self._meter.rounds += count
+        self._run.end_rounds(count)
 
     def ledger(self) -> Ledger:
         """Everything charged so far."""
-        return self._meter.ledger()
+        return self._run.ledger()
 
     def _link(self, dst: int, exact: bool) -> Link:
-        found = self._links.get((dst, exact))
-        if found is not None:
-            return found
-        ends = self._names[self._rank], self._names[dst]
-        link: Link
-        if self._options.protocol == "classical":
-            link = ClassicalLink(*ends, self._meter)
-        else:
-            rng = None if exact else self._rng
-            link = SuperdenseLink(*ends, self._meter, noise=self._options.noise, rng=rng)
-        self._links[dst, exact] = link
-        return link
+        return self._run.link(self._kinds[exact], self._names[self._rank], self._names[dst])

@@ -1,0 +1,85 @@
+"""Conditions of a network, as data: noise, who listens, and what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from qring.errors import InputError
+from qring.network.adversary.base import Adversary
+from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
+from qring.validate import check_flag, check_instance
+
+__all__ = ["Conditions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Noise of links and copies, the adversary, and what a run records.
+
+    ``noise`` is that of every shared pair, unless ``noise_on`` names the directed link
+    (src, dst). ``qubit_noise`` is that of every qubit of a GHZ state. Classical bits are
+    noiseless. With ``record_faults`` the result carries every sampled error of a pair.
+    ``adversary`` sits where copies are made and shared; see :mod:`qring.network.adversary`. With
+    ``record_view`` the result carries all that she sees and holds.
+    """
+
+    noise: BellDiagonal = NOISELESS
+    noise_on: Mapping[tuple[int, int], BellDiagonal] = field(default_factory=dict)
+    qubit_noise: QubitNoise = PERFECT_QUBITS
+    record_faults: bool = False
+    adversary: Adversary | None = None
+    record_view: bool = False
+
+    def __post_init__(self) -> None:
+        pairs = "a BellDiagonal, such as BellDiagonal.depolarising(0.1)"
+        check_instance("noise", self.noise, BellDiagonal, pairs)
+        check_instance("noise_on", self.noise_on, Mapping, "{(src, dst): BellDiagonal(...)}")
+        for (src, dst), noise in self.noise_on.items():
+            check_instance(f"noise_on[{src}, {dst}]", noise, BellDiagonal, pairs)
+        check_instance("qubit_noise", self.qubit_noise, QubitNoise,
+                       "a QubitNoise, such as QubitNoise.depolarising(0.01)")  # fmt: skip
+        if self.adversary is not None:
+            check_instance("adversary", self.adversary, Adversary,
+                           "Adversary(source=...), such as PlusState()")  # fmt: skip
+        check_flag("record_faults", self.record_faults)
+        check_flag("record_view", self.record_view)
+
+    def noise_between(self, src: int, dst: int) -> BellDiagonal:
+        """Noise of the pairs shared for messages from ``src`` to ``dst``."""
+        return self.noise_on.get((src, dst), self.noise)
+
+    @property
+    def is_noiseless(self) -> bool:
+        """Whether every pair is perfect."""
+        return self.worst_pair == 0
+
+    @property
+    def worst_pair(self) -> float:
+        """Largest probability of an error of a pair on any link."""
+        return max(part.error_probability for part in (self.noise, *self.noise_on.values()))
+
+    @property
+    def liars(self) -> frozenset[int]:
+        """Workers on the adversary's side."""
+        return frozenset() if self.adversary is None else self.adversary.nodes
+
+    def check_workers(self, workers: int) -> None:
+        """Raise :class:`InputError` if ``noise_on`` names a link that ``workers`` do not have."""
+        for src, dst in self.noise_on:
+            if not (0 <= src < workers and 0 <= dst < workers and src != dst):
+                raise InputError(f"there is no link {src}→{dst} among {workers} workers")
+
+    def among(self, workers: Sequence[int]) -> Conditions:
+        """The conditions between these workers only, numbered anew in this order."""
+        number = {worker: k for k, worker in enumerate(workers)}
+        adversary = self.adversary
+        if adversary is not None:
+            nodes = frozenset(number[node] for node in adversary.nodes if node in number)
+            adversary = replace(adversary, nodes=nodes)
+        links = {
+            (number[src], number[dst]): noise
+            for (src, dst), noise in self.noise_on.items()
+            if src in number and dst in number
+        }
+        return replace(self, noise_on=links, adversary=adversary)
