@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -242,10 +242,11 @@ def QiskitNetwork(  # noqa: N802 - reads like the class of networks that it make
     Raises:
         InputError: what the engine cannot simulate.
     """
+    network = Network(**conditions)
     engine = CircuitEngine(
         sampler=sampler, source=source, storage_s=storage_s, device_visibility=device_visibility
     )
-    return Network(engine=engine, **conditions)
+    return replace(network, engine=engine)
 
 
 class _Fresh:

@@ -101,6 +101,7 @@ class Private:
     def __post_init__(self) -> None:
         check_words(self.encoding, "private")
         check_enum("gather", self.gather, Direction)
+        check_enum("online_check", self.online_check, OnlineCheck)
         check_enum("on_dropout", self.on_dropout, OnDropout)
         check_probability("epsilon", self.epsilon, zero=False, one=False)
         for worker, round_ in self.dropouts.items():
