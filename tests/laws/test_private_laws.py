@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -16,12 +17,17 @@ from qring.ledger import Carrier, Phase
 from qring.network.adversary.aim import These
 from qring.network.adversary.base import Adversary
 from qring.network.adversary.sources import PhaseRotation, PlusState
+from qring.network.fast import FastEngine
+from qring.network.pool import Pool
 from qring.network.wiring import Announcement
-from qring.security.masks import making
+from qring.security.masks import making, method
 from qring.security.masks.check import SumCheck
+from qring.security.masks.commitment import announce_at_once, committed
+from qring.security.masks.gathering import EVERYBODY
 from qring.security.masks.making import MaskMaking, make_masks
 from qring.security.masks.method import Private, fresh_masks
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
+from qring.security.masks.powers import HashSize
 from qring.security.masks.terms import MaskTerms
 from qring.theory.integrity import check_ledger
 from qring.theory.masks import mask_ledger
@@ -135,31 +141,155 @@ def test_a_turned_phase_passes_the_tests_spoils_a_sum_and_is_found_by_the_checks
     assert result.verdict.passed
 
 
-@pytest.mark.parametrize("digit", [0, 5])
-def test_each_check_finds_a_wrong_sum_with_probability_one_half(digit):
-    terms = dataclasses.replace(TERMS, checks=1)
-    rng, missed, runs = np.random.default_rng(digit), 0, 800
-    own = rng.integers(64, size=(3, terms.masks + 1), dtype=np.uint64)
+@pytest.mark.parametrize("degree", [2, 3])
+def test_wrong_sums_pass_at_no_more_than_k_points_whichever_they_are(degree):
+    """Exhaustive: three masks and those that hide, mod 4, every error of the sums, every point."""
+    size, masks = HashSize(degree=degree), 3
+    own = np.random.default_rng(0).integers(4, size=(2, masks + degree), dtype=np.uint64)
+    for error in itertools.product(range(4), repeat=masks + degree):
+        total = (own.sum(axis=0) + np.array(error, np.uint64)) % 4
+        passed = 0
+        for point in range(1 << degree):
+            check = SumCheck(masks, 2, size, 2)
+            parts = [check.absorb(own[:, :2], total[:2]), check.absorb(own[:, 2:], total[2:])]
+            said = check.said(parts, Coin(point))
+            passed += check.agrees_with(said.sum(axis=0))
+        assert passed <= (masks if any(error) else 1 << degree)
+    assert size.missed(masks) >= masks / (1 << degree)
+
+
+class Coin:
+    """A generator whose next coins are known."""
+
+    def __init__(self, point: int) -> None:
+        self._point = point
+
+    def integers(self, *_, **__):
+        return np.array([self._point], np.uint64)
+
+
+def wrong_sums_and_a_liar(rng):
+    """Sums with one error, what workers 0 and 1 say honestly, and the check."""
+    terms = TERMS
+    own = rng.integers(64, size=(3, terms.masks + terms.checks), dtype=np.uint64)
     total = own.sum(axis=0) % 64
-    total[17] ^= np.uint64(1 << digit)
-    for _ in range(runs):
-        check = SumCheck(terms, 3, rng)
-        check.absorb(own[:, :100], total[:100])
-        check.absorb(own[:, 100:], total[100:])
-        missed += check.agrees_with(check.said.sum(axis=0))
-    assert abs(missed / runs - 0.5) < 5.5 * 0.5 / np.sqrt(runs)
+    total[17] ^= np.uint64(32)
+    check = SumCheck(terms.masks, 6, terms.check, 3)
+    said = check.said([check.absorb(own, total)], rng)
+    assert not check.agrees_with(said.sum(axis=0))
+    return check, said
+
+
+def test_who_speaks_last_makes_any_sums_pass_unless_all_commit_first():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        check, said = wrong_sums_and_a_liar(rng)
+        # Without commitments: she hears the others, and subtracts.
+        said[2] = (check._expected - said[0] - said[1]) & np.uint64(63)
+        assert check.agrees_with(said.sum(axis=0))
+    # With them: what she opens is what she committed to before she heard anything, or it shows.
+    check, said = wrong_sums_and_a_liar(rng)
+    hers = (check._expected - said[0] - said[1]) & np.uint64(63)
+
+    class Rushing:
+        """Worker 2 replaces its opening once the others' are heard."""
+
+        def total(self, own):
+            return own.sum(axis=0)
+
+        def everyone(self, own):
+            if own.shape[1] > 4:
+                own[2, 4:] = hers
+            return own
+
+    told: list[int] = []
+    options = {"first": 0, "bits": 7, "broadcast": told.append}
+    opened = announce_at_once(said, gathering=Rushing(), **options)
+    assert opened.broken == (2,)
+    kept = announce_at_once(said, gathering=EVERYBODY, **options)
+    assert told == 2 * [256, 263]
+    assert kept.broken == ()
+    assert (kept.said == said).all()
+    assert not check.agrees_with(kept.said.sum(axis=0))
+
+
+def test_a_broken_commitment_ends_the_making_and_names_the_worker(monkeypatch):
+    def lies(said, **options):
+        opened = announce_at_once(said, **options)
+        return opened._replace(broken=(1,))
+
+    monkeypatch.setattr(making, "announce_at_once", lies)
+    ended = run(rows(3, 20))
+    assert isinstance(ended, PrivateAborted)
+    assert ended.reason is Reason.BROKEN_PROMISE
+    assert ended.evidence()["liars"] == [1]
+    assert "had committed to (worker 1)" in str(ended)
+
+
+def test_a_commitment_names_its_worker_and_hides_what_it_is_of():
+    said, secret = np.arange(3, dtype=np.uint64), np.zeros(4, np.uint64)
+    mine = committed(0, secret, said)
+    assert (mine == committed(0, secret, said)).all()
+    assert (mine != committed(1, secret, said)).any()
+    assert (mine != committed(0, secret + np.uint64(1), said)).any()
+    assert (mine != committed(0, secret, said[::-1])).any()
 
 
 def test_checks_pass_when_all_is_well_and_tell_only_their_sum():
     masks = fresh_masks(TERMS, Network().open(TERMS.workers, np.random.default_rng(0)))
     assert ((masks.own.sum(axis=0) - masks.total) % 64 == 0).all()
     # What one worker says is hidden by a mask of its own: uniform whatever its masks are.
-    said = [SumCheck(TERMS, 1, np.random.default_rng(k)) for k in range(2)]
     own = np.zeros((1, TERMS.masks + TERMS.checks), np.uint64)
     own[:, TERMS.masks :] = np.arange(TERMS.checks)
-    for check in said:
-        assert check.absorb(own, own[0])[0].shape == (1, TERMS.masks)
-        assert (check.said[0] == np.arange(TERMS.checks)).all()
+    for seed in range(2):
+        check = SumCheck(TERMS.masks, 6, TERMS.check, 1)
+        used = check.absorb(own, own[0])
+        assert used[0].shape == (1, TERMS.masks)
+        said = check.said([used], np.random.default_rng(seed))
+        assert (said[0] == np.arange(TERMS.checks)).all()
+
+
+def test_coins_of_the_check_are_drawn_when_the_last_sum_is_public(monkeypatch):
+    """The order of events, as they happen: shared, tests named, sums read, and then the point."""
+    events: list[str] = []
+
+    def noted(name, whole):
+        def wrapper(*arguments, **options):
+            events.append(name)
+            return whole(*arguments, **options)
+
+        return wrapper
+
+    monkeypatch.setattr(FastEngine, "pool", noted("shared", FastEngine.pool))
+    monkeypatch.setattr(Pool, "shuffled", noted("tests named", Pool.shuffled))
+    monkeypatch.setattr(making, "majority_digit", noted("digit read", making.majority_digit))
+    monkeypatch.setattr(HashSize, "drawn", noted("point drawn", HashSize.drawn))
+    monkeypatch.setattr(
+        making, "announce_at_once", noted("committed and opened", making.announce_at_once)
+    )
+    monkeypatch.setattr(method, "around_the_ring", noted("ring", method.around_the_ring))
+    monkeypatch.setattr(making, "_WORDS_AT_ONCE", 40)
+    monkeypatch.setattr(making, "_OVERLAPS_AT_ONCE", 0)
+    assert isinstance(run(rows(3, 30)), PrivateAggregate)
+    digits = [k for k, event in enumerate(events) if event == "digit read"]
+    others = [event for event in events if event != "digit read"]
+    assert len(digits) > 14  # several parts
+    assert events[:2] == ["shared", "tests named"]
+    assert others == [
+        "shared", "tests named", "point drawn", "committed and opened", "ring", "point drawn",
+    ]  # fmt: skip
+    assert max(digits) < events.index("point drawn")
+
+
+class Store:
+    def __init__(self, kept):
+        self._kept = kept
+
+    def keep(self, own, total):
+        self._kept.append((own, total))
+
+    def parts(self):
+        return iter(self._kept)
 
 
 def test_masks_stream_and_no_part_depends_on_how_they_are_cut(monkeypatch):
@@ -172,7 +302,7 @@ def test_masks_stream_and_no_part_depends_on_how_they_are_cut(monkeypatch):
             rows=3,
             source=lambda size: secret.bytes(size),
         )
-        assert make_masks(maker, lambda own, total: parts.append((own, total))).reason is None
+        assert make_masks(maker, Store(parts)).reason is None
         return parts
 
     whole = made()

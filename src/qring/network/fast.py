@@ -84,9 +84,8 @@ class FastEngine:
         if conditions.adversary is not None:
             conditions.adversary.check(workers)
             nodes = conditions.adversary.nodes
-            if conditions.adversary.source is not None:
-                hers = conditions.adversary.source.tamper(first, count, workers, history, rng)
-                tampered = hers.and_also(tampered)
+            hers = conditions.adversary.tampered(first, count, workers, history, rng)
+            tampered = hers.and_also(tampered)
         return Pool(
             count=count,
             workers=workers,
@@ -136,6 +135,6 @@ class _FreshCopies:
     def take(self, count: int) -> Tampered:
         """Make ``count`` copies more; an adversary's source sees to them on their way."""
         first, self._made = self._made, self._made + count
-        if self._adversary is None or self._adversary.source is None:
+        if self._adversary is None:
             return PERFECT
-        return self._adversary.source.tamper(first, count, self._workers, (), self._rng)
+        return self._adversary.tampered(first, count, self._workers, (), self._rng)

@@ -207,7 +207,8 @@ def _hashed(job: Job) -> Bill:
 def _private(job: Job, *, batches: int) -> Bill:
     """Masks made in ``batches`` batches, each good for as many rounds, at ε/batches each."""
     epsilon = job.epsilon / batches
-    kept = -(-job.rounds // batches) * job.coords + math.ceil(math.log2(1 / epsilon))
+    masks = -(-job.rounds // batches) * job.coords
+    kept = masks + math.ceil(math.log2(masks / epsilon))
     copies, used, _ = _sampled(kept, epsilon, lambda words: words * job.sum_bits)
     ahead = batches < job.rounds
     return Bill(

@@ -30,13 +30,13 @@ def mask_ledger(
     """Account of ``words`` random words summed on GHZ copies, with tests and checks.
 
     Worker 0 makes every copy. Of each digit of a ``block`` of words, outcomes are XORed around
-    the ring; of each test and each check, everybody tells everybody. All of it is setup. Standing:
-    exact. Ours.
+    the ring; of each test and each check, everybody tells everybody, checks being committed to
+    first: 256 bits, and 256 more that open them. All of it is setup. Standing: exact. Ours.
     """
     counts: dict[_Key, int] = {}
     for dst in range(1, workers):
         counts[0, dst, Phase.SETUP, Carrier.QUBIT] = words * sum_bits * repeats + tests
-    told = tests + checks * sum_bits
+    told = tests + (checks * sum_bits + 512 if checks else 0)
     for src in range(workers):
         for dst in range(workers):
             if src != dst:

@@ -36,7 +36,7 @@ from qring.security.masks.integrity import (
     Message,
     OnlineCheck,
 )
-from qring.security.masks.inventory import fill, mask_path
+from qring.security.masks.inventory import MaskStore, fill, mask_path
 from qring.security.masks.making import Made, MaskMaking, make_masks
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
@@ -108,6 +108,7 @@ class PrivateHook:
             source=self.method.source,
             rows=1,
             gathering=together,
+            first=self._rank,
         )
         folder, stock = self.method.inventory, None
         try:
@@ -162,7 +163,7 @@ class PrivateHook:
             sums=np.broadcast_to(total, (self.workers, total.shape[1])),
             ledger=run.ledger(),
             epsilon=label.epsilon,
-            correctness=min(1.0, label.epsilon + missed),
+            correctness=min(1.0, label.correctness + missed),
             withstood=label.withstood,
             first=masks.start,
             contributors=tuple(range(self.workers)),
@@ -338,9 +339,8 @@ def private_mean(state: PrivateHook, bucket: dist.GradBucket) -> torch.futures.F
 
 
 def _in_memory(making: MaskMaking, batch: bytes, rank: int) -> tuple[Made, "_Stock"]:
-    terms, nothing = making.terms, np.empty(0, np.uint64)
-    parts = [(nothing, nothing)]
-    made = make_masks(making, lambda own, total: parts.append((own[0], total)))
+    terms, store = making.terms, MaskStore(1, making.terms.masks)
+    made = make_masks(making, store)
     label = MaskLabel(
         batch=batch,
         worker=rank,
@@ -349,9 +349,9 @@ def _in_memory(making: MaskMaking, batch: bytes, rank: int) -> tuple[Made, "_Sto
         masks=terms.masks,
         withstood=terms.withstood,
         epsilon=terms.epsilon,
+        correctness=terms.correctness,
     )
-    own, total = (np.concatenate(row) for row in zip(*parts, strict=True))
-    return made, _Stock(label, own, total)
+    return made, _Stock(label, store.own[0], store.total)
 
 
 class _ChangedError(Exception):

@@ -25,7 +25,7 @@ WORKERS, BITS, MASKS = 3, 20, 1000
 def label(worker, batch=b"B" * 16, masks=MASKS, bits=BITS):
     return MaskLabel(
         batch=batch, worker=worker, workers=WORKERS, sum_bits=bits, masks=masks, withstood=5,
-        epsilon=2.0**-40,
+        epsilon=2.0**-40, correctness=2.0**-41,
     )  # fmt: skip
 
 
@@ -62,10 +62,15 @@ def test_what_was_written_in_parts_comes_out_in_order(tmp_path, bits):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
-@given(steps=st.lists(st.tuples(st.integers(0, 120), st.booleans(), st.integers(0, WORKERS - 1)),
-                      max_size=12))  # fmt: skip
-def test_no_mask_is_taken_twice_in_any_order_of_events(tmp_path_factory, steps):
+@given(
+    block=st.sampled_from([1, 50, 64, 4096]),
+    steps=st.lists(
+        st.tuples(st.integers(0, 120), st.booleans(), st.integers(0, WORKERS - 1)), max_size=12
+    ),
+)
+def test_no_mask_is_taken_twice_in_any_order_of_events(tmp_path_factory, monkeypatch, block, steps):
     folder = tmp_path_factory.mktemp("masks")
+    monkeypatch.setattr(files, "_BLOCK", block)
     own, _ = fill(folder)
     seen = np.zeros((WORKERS, MASKS), int)
     for count, alone, worker in steps:
@@ -207,7 +212,7 @@ def test_going_back_is_refused(tmp_path):
         (lambda p: change(p, 20), "is not a file of masks"),
         (lambda p: [change(p, 515), change(p, 1030)], "does not say any more which masks"),
         (lambda p: p.write_bytes(b"\x93NUMPY" + bytes(200)), "is not a file of masks"),
-        (lambda p: older(p), "format 0; this version reads 1"),
+        (lambda p: older(p), "masks of format 0, and this version uses format 2 only: make new"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_trusted_are_refused(tmp_path, break_it, said):
@@ -215,6 +220,57 @@ def test_files_that_cannot_be_trusted_are_refused(tmp_path, break_it, said):
     break_it(mask_path(tmp_path, 1))
     with pytest.raises(InputError, match=said):
         Inventory(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    block=st.sampled_from([1, 7, 64, 4096]), gone=st.integers(0, 900), count=st.integers(1, 99),
+    where=st.integers(0, 10**6), bit=st.integers(0, 7), table=st.booleans(),
+)  # fmt: skip
+def test_a_flipped_bit_is_found_before_any_mask_is_taken(
+    tmp_path_factory, block, gone, count, where, bit, table
+):
+    folder = tmp_path_factory.mktemp("masks")
+    whole, files._BLOCK = files._BLOCK, block
+    try:
+        own, _ = fill(folder)
+        with Inventory(folder) as inventory:
+            inventory.take(gone)
+        path = mask_path(folder, 1)
+        body = bytearray(path.read_bytes())
+        end = 4096 + MASKS * 8
+        first, stop = gone // block, -(-(gone + count) // block)
+        if table and gone % block == 0:  # a check sum of one of the blocks that are asked for
+            at = end + 4 * first + where % (4 * (stop - first))
+        else:  # a mask of those, or of the rest of the last one's block
+            low, high = 4096 + gone * 8, 4096 + 8 * min(MASKS, stop * block)
+            at = low + where % (high - low)
+        body[at] ^= 1 << bit
+        path.write_bytes(body)
+        before = [mask_path(folder, worker).read_bytes() for worker in range(WORKERS)]
+        with Inventory(folder) as inventory:
+            with pytest.raises(InputError, match="damaged: their check sum is wrong; make new"):
+                inventory.take(count)
+            assert inventory.left == MASKS - gone
+        assert before == [mask_path(folder, worker).read_bytes() for worker in range(WORKERS)]
+        body[at] ^= 1 << bit
+        path.write_bytes(body)
+        with Inventory(folder) as inventory:
+            assert (inventory.take(count)[1] == own[:, gone : gone + count]).all()
+    finally:
+        files._BLOCK = whole
+
+
+def test_what_somebody_else_took_in_between_is_not_taken_again(tmp_path):
+    fill(tmp_path)
+    file, other = (MaskFile(mask_path(tmp_path, 0)) for _ in range(2))
+    seen = file.look(10, start=0)
+    other.take(3)
+    with pytest.raises(InputError, match="somebody else took masks"):
+        file.spend(seen)
+    assert file.used == 3
+    file.close()
+    other.close()
 
 
 def change(path: Path, at: int) -> None:

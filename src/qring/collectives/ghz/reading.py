@@ -43,16 +43,17 @@ def read_block(
         part = slice(start, min(start + checksum.block, len(batch)))
         coords = part.stop - part.start
         data = batch.part(part)
-        weights = checksum.weights(coords, rng)
-        check = data.mapped(partial(checksum.of, weights=weights, sum_bits=sum_bits))
         for attempt in range(checksum.attempts):
             if attempt:
                 repeated += coords
             sums[part] = readout.read(data, sum_bits)
+            weights = checksum.weights(coords, rng)  # only now: they test what was just announced
+            check = data.mapped(partial(checksum.of, weights=weights, sum_bits=sum_bits))
             expected = readout.read(check, sum_bits + checksum.bits)
+            copies += check.copies
             if checksum.of(sums[part], weights, sum_bits) == expected:
                 break
         else:
             failed += coords
-        copies += data.copies + check.copies
+        copies += data.copies
     return Reading(sums, copies, repeated, failed)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.errors import InputError
-from qring.network.copies import Tampered
+from qring.network.copies import PERFECT, Tampered
 from qring.validate import check_able, check_whole
 
 __all__ = ["Adversary", "History", "Interceptor", "Public", "Source"]
@@ -77,6 +77,19 @@ class Adversary:
             check_able("source", self.source, ("tamper",), "a source such as PlusState(), or None")
         for node in self.nodes:
             check_whole("a dishonest node", node)
+
+    def tampered(
+        self, first: int, count: int, workers: int, history: History, rng: np.random.Generator
+    ) -> Tampered:
+        """Say what she does to copies; none of them without a source.
+
+        She draws from a generator of her own: ``rng`` goes on to draw public coins, which she must
+        not be able to foresee.
+        """
+        if self.source is None:
+            return PERFECT
+        hers = np.random.default_rng(rng.integers(1 << 63, size=4))
+        return self.source.tamper(first, count, workers, history, hers)
 
     def check(self, workers: int) -> None:
         """Refuse nodes that do not exist.

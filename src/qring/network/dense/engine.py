@@ -146,8 +146,7 @@ class DenseEngine:
         adversary = conditions.adversary
         if adversary is not None:
             adversary.check(workers)
-            if adversary.source is not None:
-                tampered = adversary.source.tamper(first, count, workers, history, rng)
+            tampered = adversary.tampered(first, count, workers, history, rng)
         memory = Memory(self.representation, rng)
         return receive(memory, count, workers, conditions.qubit_noise, tampered, rng)
 

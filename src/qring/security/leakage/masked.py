@@ -110,7 +110,7 @@ def _smallest(setting: Setting) -> MaskTerms:
         epsilon=2.0 ** (-(setting.withstood + 1) / 2),
         withstood=setting.withstood,
         degree=degree,
-        checks=0,
+        check=None,
         repeats=1,
         tests=words * setting.word_bits,
     )

@@ -1,10 +1,12 @@
 """One worker's masks on disk: written once, taken out in order, none ever twice.
 
-The file is a header, two cursors and the masks, each beside the public sum of all workers' masks.
-Taking masks out moves the cursor *before* they are read, and waits until the disk has it: what was
-about to be used when the process died is lost, never used again. The two cursors are written in
-turn, in sectors of their own, so one of them is whole whenever the other was being written. Masks
-that were taken are overwritten with zeros.
+The file is a header, two cursors, the masks, each beside the public sum of all workers' masks, and
+a check sum of each block of masks. Taking masks out moves the cursor *before* they are handed out,
+and waits until the disk has it: what was about to be used when the process died is lost, never
+used again. The two cursors are written in turn, in sectors of their own, so one of them is whole
+whenever the other was being written. Masks that were taken are overwritten with zeros; the cursor
+holds the check sum of what is left of its block. Check sums find damage, not somebody who writes
+the file.
 """
 
 from __future__ import annotations
@@ -24,14 +26,19 @@ from numpy.typing import NDArray
 
 from qring.errors import InputError
 
-__all__ = ["MaskFile", "MaskLabel", "MaskWriter", "Taken"]
+__all__ = ["MaskFile", "MaskLabel", "MaskWriter", "Seen", "Taken"]
 
-_MAGIC, _VERSION = b"qringmsk", 1
-_HEADER = struct.Struct("<8sIIII16sQQd")  # version, worker, workers, bits, batch, masks, K, ε
-_CURSOR = struct.Struct("<QQ")  # how often it moved, the first mask that was never taken
+_MAGIC, _VERSION = b"qringmsk", 2
+_START = struct.Struct("<8sI")  # what every version begins with: its name and number
+# version, worker, workers, bits, batch, masks, K, ε of secrecy, ε of correctness
+_HEADER = struct.Struct("<8sIIII16sQQdd")
+# how often it moved, the first mask that was never taken, check sum of the rest of its block
+_CURSOR = struct.Struct("<QQI")
 _CHECK = struct.Struct("<I")
 _SLOTS = (512, 1024)
 _DATA = 4096
+_BLOCK = 4096  # masks with a check sum of their own
+_READ = 1 << 18  # masks read back at once
 
 Words = NDArray[np.uint64]
 
@@ -41,7 +48,8 @@ class MaskLabel:
     """What a file holds: ``masks`` masks mod 2^B of one of ``workers`` workers.
 
     ``batch``, 16 random bytes, is common to the files that were made together. ``epsilon`` bounds
-    what all uses of the batch give away, if at most ``withstood`` words' copies were corrupted.
+    what all uses of the batch give away, if at most ``withstood`` words' copies were corrupted, and
+    ``correctness`` the probability that the sums are wrong.
     """
 
     batch: bytes
@@ -51,6 +59,7 @@ class MaskLabel:
     masks: int
     withstood: int
     epsilon: float
+    correctness: float
 
     @property
     def word(self) -> np.dtype[Any]:
@@ -60,14 +69,24 @@ class MaskLabel:
     @property
     def size(self) -> int:
         """Bytes of the whole file."""
-        return _DATA + 2 * self.masks * self.word.itemsize
+        return self.sums + _CHECK.size * -(-self.masks // _BLOCK)
+
+    @property
+    def pair(self) -> int:
+        """Bytes of a mask and its sum."""
+        return 2 * self.word.itemsize
+
+    @property
+    def sums(self) -> int:
+        """Where the check sums of blocks begin."""
+        return _DATA + self.masks * self.pair
 
     def packed(self) -> bytes:
         """The header, with a check sum."""
         return _sealed(
             _HEADER.pack(
                 _MAGIC, _VERSION, self.worker, self.workers, self.sum_bits, self.batch, self.masks,
-                self.withstood, self.epsilon,
+                self.withstood, self.epsilon, self.correctness,
             )
         )  # fmt: skip
 
@@ -78,14 +97,20 @@ class MaskLabel:
         Raises:
             InputError: not a file of masks, damaged, of another version, or cut short.
         """
-        body = _unsealed(os.pread(descriptor, _HEADER.size + _CHECK.size, 0))
+        stored = os.pread(descriptor, _HEADER.size + _CHECK.size, 0)
+        if len(stored) >= _START.size:
+            magic, version = _START.unpack(stored[: _START.size])
+            if magic == _MAGIC and version != _VERSION:
+                raise InputError(
+                    f"{path} holds masks of format {version}, and this version uses format "
+                    f"{_VERSION} only: make new masks"
+                )
+        body = _unsealed(stored)
         if body is None or body[: len(_MAGIC)] != _MAGIC:
             raise InputError(f"{path} is not a file of masks, or its head is damaged")
-        _, version, worker, workers, sum_bits, batch, masks, withstood, epsilon = _HEADER.unpack(
-            body
+        _, _, worker, workers, sum_bits, batch, masks, withstood, epsilon, correctness = (
+            _HEADER.unpack(body)
         )
-        if version != _VERSION:
-            raise InputError(f"{path} has format {version}; this version reads {_VERSION}")
         label = cls(
             batch=batch,
             worker=worker,
@@ -94,6 +119,7 @@ class MaskLabel:
             masks=masks,
             withstood=withstood,
             epsilon=epsilon,
+            correctness=correctness,
         )
         if (found := os.fstat(descriptor).st_size) != label.size:
             raise InputError(
@@ -111,25 +137,52 @@ class Taken(NamedTuple):
     total: Words
 
 
+class Seen(NamedTuple):
+    """Masks that were found whole, not taken yet: ``number`` from ``start`` on, as they are stored.
+
+    ``moved`` says where the cursor stood; ``rest`` is the check sum of the block's rest after them.
+    """
+
+    start: int
+    number: int
+    stored: bytes
+    moved: int
+    rest: int
+
+
 class MaskWriter:
     """Writes a file of masks part by part; it gets its name only when it is complete."""
 
     def __init__(self, path: Path, label: MaskLabel) -> None:
         self._path, self._label, self._written = path, label, 0
+        self._sums: list[int] = []
         self._part = path.with_name(f".{path.name}.{label.batch.hex()[:8]}.part")
         self._file = os.fdopen(
-            os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb"
+            os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "w+b"
         )
         self._file.write(label.packed().ljust(_SLOTS[0], b"\0"))
         for moved in range(len(_SLOTS)):
-            self._file.write(_sealed(_CURSOR.pack(moved, 0)).ljust(512, b"\0"))
+            self._file.write(_sealed(_CURSOR.pack(moved, 0, 0)).ljust(512, b"\0"))
         self._file.write(bytes(_DATA - self._file.tell()))
 
     def append(self, own: Words, total: Words) -> None:
         """Add the next masks and their sums, shape (count,) each."""
-        pairs = np.stack([own, total], axis=-1).astype(self._label.word)
-        self._file.write(pairs.tobytes())
+        stored = np.stack([own, total], axis=-1).astype(self._label.word).tobytes()
+        self._file.write(stored)
+        for begin, part in _blocks(self._written, stored, self._label.pair):
+            if begin % _BLOCK == 0:
+                self._sums.append(0)
+            self._sums[-1] = zlib.crc32(part, self._sums[-1])
         self._written += len(own)
+
+    def parts(self) -> Iterator[Taken]:
+        """Read back what was written so far, in order."""
+        self._file.flush()
+        pair = self._label.pair
+        for start in range(0, self._written, _READ):
+            count = min(_READ, self._written - start)
+            stored = _pread(self._file.fileno(), count * pair, _DATA + start * pair)
+            yield _taken(start, stored, self._label)
 
     def publish(self) -> None:
         """Give the complete file its name, once the disk has it; a name that exists is kept.
@@ -139,6 +192,7 @@ class MaskWriter:
         """
         if self._written != self._label.masks:
             raise InputError(f"{self._written} of {self._label.masks} masks were written")
+        self._file.write(struct.pack(f"<{len(self._sums)}I", *self._sums))
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -194,29 +248,76 @@ class MaskFile:
         Masks before ``start`` are given up. When this returns, the disk knows that they are gone.
 
         Raises:
-            InputError: not enough masks, or some that were taken before.
+            InputError: not enough masks, some that were taken before, or damaged ones; then none
+                is taken.
         """
         with self._locked():
-            moved, used = self._cursor()
-            first = used if start is None else start
-            if first < used:
+            return self._spend(self._look(count, start))
+
+    def look(self, count: int, *, start: int) -> Seen:
+        """Make sure that masks could be taken, and are not damaged; take none.
+
+        Raises:
+            InputError: as :meth:`take`.
+        """
+        with self._locked():
+            return self._look(count, start)
+
+    def spend(self, seen: Seen) -> Taken:
+        """Take out for good what :meth:`look` has seen.
+
+        Raises:
+            InputError: somebody else took masks in between.
+        """
+        with self._locked():
+            return self._spend(seen)
+
+    def _look(self, count: int, start: int | None) -> Seen:
+        moved, used, rest = self._cursor()
+        first = used if start is None else start
+        if first < used:
+            raise InputError(
+                f"masks from {first:,} on were asked of {self._path}, but those before "
+                f"{used:,} are used up, and no mask is used twice"
+            )
+        if count < 0 or first + count > self.label.masks:
+            raise InputError(
+                f"{count:,} masks are needed, but {self._path} has "
+                f"{max(0, self.label.masks - first):,} left; make new masks"
+            )
+        stop, pair = first + count, self.label.pair
+        low = max(used, first // _BLOCK * _BLOCK)
+        high = min(self.label.masks, -(-stop // _BLOCK) * _BLOCK)
+        stored = _pread(self._descriptor, (high - low) * pair, _DATA + low * pair)
+        at = low // _BLOCK
+        table = _pread(
+            self._descriptor,
+            _CHECK.size * (-(-high // _BLOCK) - at),
+            self.label.sums + _CHECK.size * at,
+        )
+        for begin, part in _blocks(low, stored, pair):
+            expected: int = _CHECK.unpack_from(table, _CHECK.size * (begin // _BLOCK - at))[0]
+            if zlib.crc32(part) != (rest if begin % _BLOCK else expected):
                 raise InputError(
-                    f"masks from {first:,} on were asked of {self._path}, but those before "
-                    f"{used:,} are used up, and no mask is used twice"
+                    f"masks {begin:,} to {begin + len(part) // pair - 1:,} in {self._path} are "
+                    "damaged: their check sum is wrong; make new masks"
                 )
-            if count < 0 or first + count > self.label.masks:
-                raise InputError(
-                    f"{count:,} masks are needed, but {self._path} has "
-                    f"{max(0, self.label.masks - first):,} left; make new masks"
-                )
-            slot = _SLOTS[(moved + 1) % len(_SLOTS)]
-            os.pwrite(self._descriptor, _sealed(_CURSOR.pack(moved + 1, first + count)), slot)
-            os.fsync(self._descriptor)
-            word, pair = self.label.word, 2 * self.label.word.itemsize
-            stored = _pread(self._descriptor, count * pair, _DATA + first * pair)
-            _erase(self._descriptor, (first + count - used) * pair, _DATA + used * pair)
-        pairs = np.frombuffer(stored, word).reshape(count, 2).astype(np.uint64)
-        return Taken(first, pairs[:, 0].copy(), pairs[:, 1].copy())
+        left = stored[(stop - low) * pair :]
+        return Seen(
+            first, count, stored[(first - low) * pair : (stop - low) * pair], moved,
+            zlib.crc32(left) if left else 0,
+        )  # fmt: skip
+
+    def _spend(self, seen: Seen) -> Taken:
+        moved, used, _ = self._cursor()
+        if moved != seen.moved:
+            raise InputError(f"somebody else took masks out of {self._path} just now; try again")
+        stop, pair = seen.start + seen.number, self.label.pair
+        slot = _SLOTS[(moved + 1) % len(_SLOTS)]
+        os.pwrite(self._descriptor, _sealed(_CURSOR.pack(moved + 1, stop, seen.rest)), slot)
+        os.fsync(self._descriptor)
+        _erase(self._descriptor, (stop - used) * pair, _DATA + used * pair)
+        return _taken(seen.start, seen.stored, self.label)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -226,7 +327,7 @@ class MaskFile:
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
-    def _cursor(self) -> tuple[int, int]:
+    def _cursor(self) -> tuple[int, int, int]:
         found = []
         for slot in _SLOTS:
             body = _unsealed(os.pread(self._descriptor, _CURSOR.size + _CHECK.size, slot))
@@ -236,8 +337,8 @@ class MaskFile:
             raise InputError(
                 f"{self._path} does not say any more which masks were used; make new masks"
             )
-        moved, used = max(found)
-        return int(moved), int(used)
+        moved, used, rest = max(found)
+        return int(moved), int(used), int(rest)
 
 
 def _sealed(body: bytes) -> bytes:
@@ -247,6 +348,21 @@ def _sealed(body: bytes) -> bytes:
 def _unsealed(stored: bytes) -> bytes | None:
     body, check = stored[: -_CHECK.size], stored[-_CHECK.size :]
     return body if len(check) == _CHECK.size and check == _CHECK.pack(zlib.crc32(body)) else None
+
+
+def _blocks(start: int, stored: bytes, pair: int) -> Iterator[tuple[int, memoryview]]:
+    """Cut masks from number ``start`` on into their blocks: first mask and bytes of each part."""
+    view, stop = memoryview(stored), start + len(stored) // pair
+    begin = start
+    while begin < stop:
+        end = min(stop, (begin // _BLOCK + 1) * _BLOCK)
+        yield begin, view[(begin - start) * pair : (end - start) * pair]
+        begin = end
+
+
+def _taken(start: int, stored: bytes, label: MaskLabel) -> Taken:
+    pairs = np.frombuffer(stored, label.word).reshape(-1, 2).astype(np.uint64)
+    return Taken(start, pairs[:, 0].copy(), pairs[:, 1].copy())
 
 
 def _pread(descriptor: int, size: int, offset: int) -> bytes:

@@ -14,7 +14,7 @@ from qring.errors import InputError
 from qring.security.masks.file import MaskFile, MaskLabel, MaskWriter, Words
 from qring.security.masks.making import Made, MaskMaking, make_masks
 
-__all__ = ["Inventory", "fill", "mask_path", "writers"]
+__all__ = ["Inventory", "MaskStore", "fill", "mask_path", "writers"]
 
 
 def mask_path(folder: Path, worker: int) -> Path:
@@ -67,22 +67,54 @@ def fill(folder: Path, making: MaskMaking, *, batch: bytes, workers: Sequence[in
             masks=terms.masks,
             withstood=terms.withstood,
             epsilon=terms.epsilon,
+            correctness=terms.correctness,
         )
         for worker in workers
     ]
-
-    def keep(own: Words, total: Words) -> None:
-        for row, writer in zip(own, open_, strict=True):
-            writer.append(row, total)
-
     try:
         with writers(folder, labels) as open_:
-            made = make_masks(making, keep)
+            made = make_masks(making, _Files(open_))
             if made.reason is not None:
                 raise _UnmadeError
     except _UnmadeError:
         pass
     return made
+
+
+class MaskStore:
+    """Masks in memory: ``own``, shape (rows, masks), a row a worker, and their sums ``total``."""
+
+    __slots__ = ("_done", "own", "total")
+
+    def __init__(self, rows: int, masks: int) -> None:
+        self.own = np.empty((rows, masks), np.uint64)
+        self.total = np.empty(masks, np.uint64)
+        self._done = 0
+
+    def keep(self, own: Words, total: Words) -> None:
+        """Take in the next masks and their sums."""
+        here = slice(self._done, self._done + len(total))
+        self.own[:, here], self.total[here] = own, total
+        self._done = here.stop
+
+    def parts(self) -> Iterator[tuple[Words, Words]]:
+        """All that was kept, in order."""
+        yield self.own[:, : self._done], self.total[: self._done]
+
+
+class _Files:
+    """Masks on disk, whose files are still being written."""
+
+    def __init__(self, open_: list[MaskWriter]) -> None:
+        self._open = open_
+
+    def keep(self, own: Words, total: Words) -> None:
+        for row, writer in zip(own, self._open, strict=True):
+            writer.append(row, total)
+
+    def parts(self) -> Iterator[tuple[Words, Words]]:
+        for alike in zip(*(writer.parts() for writer in self._open), strict=True):
+            yield np.stack([part.own for part in alike]), alike[0].total
 
 
 class _UnmadeError(Exception):
@@ -139,12 +171,13 @@ class Inventory:
         Where a worker is ahead, because another died between taking and using, all skip there.
 
         Raises:
-            InputError: not enough masks are left.
+            InputError: not enough masks are left, or some are damaged; then none is taken.
         """
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # other processes must not take in between
         try:
             start = max(file.used for file in self._files)
-            taken = [file.take(count, start=start) for file in self._files]
+            seen = [file.look(count, start=start) for file in self._files]  # all, or none
+            taken = [file.spend(each) for file, each in zip(self._files, seen, strict=True)]
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
         return start, np.stack([each.own for each in taken]), taken[0].total

@@ -4,7 +4,7 @@
 
 Every step is a value or a function of its own, and nothing here needs a gradient. Words are drawn
 from a cryptographic source; the coins that choose which copies are tested, and how masks are
-checked, are public and drawn after the copies were received.
+checked, are public; each is drawn after all that it tests is fixed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,11 +27,12 @@ from qring.network.supply import Supply
 from qring.network.wiring import Announcement, Distribution
 from qring.security.masks.amplify import amplify
 from qring.security.masks.check import SumCheck
+from qring.security.masks.commitment import Opened, announce_at_once
 from qring.security.masks.gathering import EVERYBODY, Gathering, Words
 from qring.security.masks.outcome import Reason
 from qring.security.masks.terms import MaskTerms
 
-__all__ = ["Made", "MaskMaking", "Source", "check_noise", "make_masks"]
+__all__ = ["Made", "MaskMaking", "Source", "Store", "check_noise", "make_masks"]
 
 Source = Callable[[int], bytes]
 """Gives that many random bytes, as ``os.urandom`` does."""
@@ -42,7 +43,7 @@ _OVERLAPS_AT_ONCE = 4  # parts overlap by what amplification costs; longer parts
 
 @dataclass(slots=True, kw_only=True)
 class MaskMaking:
-    """One batch of masks under way, for the ``rows`` workers that live here.
+    """One batch of masks under way, for the ``rows`` workers that live here, from ``first`` on.
 
     ``run`` is charged, and its generator draws public coins and what measurements show; where
     workers live in different processes all must open it with generators in the same state.
@@ -56,6 +57,7 @@ class MaskMaking:
     gathering: Gathering = EVERYBODY
     distribution: Distribution = Distribution.STAR
     announcement: Announcement = Announcement.XOR_RING
+    first: int = 0
     _shared: SharedCopies = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,34 +132,62 @@ class MaskMaking:
             set_digit(sums, digit, majority_digit(batch, digit, sums, terms.repeats))
         return sums
 
-    def announce(self, said: Words) -> Words:
-        """Have every worker announce its combinations of masks, shape (rows, checks); sum them."""
-        self._shared.broadcast(self.terms.checks * self.terms.sum_bits)
-        return self.gathering.total(said)
+    def announce(self, said: Words) -> Opened:
+        """Have every worker commit to its hash of masks, shape (rows, checks), then open it."""
+        return announce_at_once(
+            said,
+            first=self.first,
+            bits=self.terms.checks * self.terms.sum_bits,
+            broadcast=self._shared.broadcast,
+            gathering=self.gathering,
+        )
 
 
 class Made(NamedTuple):
-    """How the making of a batch ended: well, without a ``reason``, or not."""
+    """How the making of a batch ended: well, without a ``reason``, or not.
+
+    ``liars`` did not open what they had committed to.
+    """
 
     verdict: Verdict
     reason: Reason | None
+    liars: tuple[int, ...] = ()
 
 
-def make_masks(making: MaskMaking, keep: Callable[[Words, Words], None]) -> Made:
-    """Run all steps, and hand what may be used to ``keep``: (own, shape (rows, count); sums).
+class Store(Protocol):
+    """Where masks go as they are made, and come from once more to be checked."""
 
-    What was kept must be thrown away unless the end is good.
+    def keep(self, own: Words, total: Words) -> None:
+        """Take in the next masks, shape (rows, count), and their sums, shape (count,)."""
+
+    def parts(self) -> Iterator[tuple[Words, Words]]:
+        """All that was kept, in order."""
+
+
+def make_masks(making: MaskMaking, store: Store) -> Made:
+    """Run all steps, and leave what may be used in ``store``.
+
+    What it holds must be thrown away unless the end is good. Coins of the check are drawn after
+    the last sum is public.
 
     Raises:
         InputError: noise under which the tests cannot pass.
     """
+    terms = making.terms
     verdict, pool = making.test(making.share())
     if not verdict.passed:
         return Made(verdict, Reason.TAMPERED)
-    check = SumCheck(making.terms, making.rows, making.run.rng)
+    if terms.check is None:
+        for own, total in making.masks(pool):
+            store.keep(own, total)
+        return Made(verdict, None)
+    check = SumCheck(terms.masks, terms.sum_bits, terms.check, making.rows)
     for own, total in making.masks(pool):
-        keep(*check.absorb(own, total))
-    right = check.agrees_with(making.announce(check.said))
+        store.keep(*check.absorb(own, total))
+    said, liars = making.announce(check.said(store.parts(), making.run.rng))
+    if liars:
+        return Made(verdict, Reason.BROKEN_PROMISE, liars)
+    right = check.agrees_with(said.sum(axis=0, dtype=np.uint64))
     return Made(verdict, None if right else Reason.WRONG_SUMS)
 
 

@@ -29,7 +29,7 @@ from qring.network.view import View
 from qring.schedule.ring import Direction
 from qring.security.masks.gathering import Words
 from qring.security.masks.integrity import IntegrityCheck, OnlineCheck, Recorder
-from qring.security.masks.inventory import Inventory, fill
+from qring.security.masks.inventory import Inventory, MaskStore, fill
 from qring.security.masks.making import Made, MaskMaking, Source, make_masks
 from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.silence import Silence, SilentError
@@ -181,7 +181,9 @@ class Private:
                     f"{self.epsilon:.3g}; allow that much, or make new masks"
                 )
             first, own, total = inventory.take(count)
-        return Masks(own, total, first, label.masks, label.epsilon, label.epsilon, label.withstood)
+        return Masks(
+            own, total, first, label.masks, label.epsilon, label.correctness, label.withstood
+        )
 
     def _online(
         self,
@@ -288,24 +290,15 @@ def fresh_masks(terms: MaskTerms, run: Run, source: Source = os.urandom) -> Mask
         InputError: noise under which the tests cannot pass.
     """
     making = MaskMaking(terms=terms, run=run, source=source, rows=terms.workers)
-    own = np.empty((terms.workers, terms.masks), np.uint64)
-    total = np.empty(terms.masks, np.uint64)
-    done = 0
-
-    def keep(part: Words, sums: Words) -> None:
-        nonlocal done
-        own[:, done : done + len(sums)] = part
-        total[done : done + len(sums)] = sums
-        done += len(sums)
-
-    made = make_masks(making, keep)
+    store = MaskStore(terms.workers, terms.masks)
+    made = make_masks(making, store)
     return _aborted(making, made) or Masks(
-        own,
-        total,
+        store.own,
+        store.total,
         0,
         terms.masks,
         terms.epsilon,
-        terms.epsilon,
+        terms.correctness,
         terms.withstood,
         terms,
         run.seen(),
@@ -321,4 +314,5 @@ def _aborted(making: MaskMaking, made: Made) -> PrivateAborted | None:
         workers=making.terms.workers,
         reason=made.reason,
         verdict=made.verdict,
+        liars=made.liars,
     )

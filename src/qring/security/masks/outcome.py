@@ -34,6 +34,7 @@ class Reason(Enum):
 
     TAMPERED = "a tested copy was not what it should be"
     WRONG_SUMS = "the masks do not add up to what was announced"
+    BROKEN_PROMISE = "a worker did not open what it had committed to"
     DROPOUT = "a worker fell silent"
     CHANGED_ONLINE = "the ring's result failed its check: noise, or somebody, changed a message"
 
@@ -76,13 +77,14 @@ class PrivateAborted(Aborted):
     """A run that ended without a sum; masks it had taken are gone.
 
     ``verdict`` is that of the tests, where they were reached, ``integrity`` that of the check
-    after the ring; ``lost`` are silent workers.
+    after the ring; ``lost`` are silent workers, ``liars`` those that broke a commitment.
     """
 
     reason: Reason
     verdict: Verdict | None = None
     lost: tuple[int, ...] = ()
     integrity: IntegrityVerdict | None = None
+    liars: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_enum("reason", self.reason, Reason)
@@ -91,6 +93,8 @@ class PrivateAborted(Aborted):
         text = f"aborted: {self.reason.value}"
         if self.lost:
             text += f" (worker {', '.join(map(str, self.lost))})"
+        if self.liars:
+            text += f" (worker {', '.join(map(str, self.liars))})"
         if self.verdict is not None and not self.verdict.passed:
             text += f"; {self.verdict.failed:,} of {self.verdict.tested:,} tests failed"
             if self.verdict.evidence:
@@ -106,6 +110,8 @@ class PrivateAborted(Aborted):
             found["tested"] = self.verdict.tested
             found["failed"] = self.verdict.failed
             found["evidence"] = [str(each) for each in self.verdict.evidence]
+        if self.liars:
+            found["liars"] = list(self.liars)
         if self.integrity is not None and not self.integrity.passed:
             found["differing_workers"] = list(self.integrity.differing)
             found["changed_links"] = [list(link) for link in self.integrity.links]

@@ -20,6 +20,7 @@ from qring.collectives.ghz.readout import check_visibility, digit_failure
 from qring.encoding.values import MAX_SUM_BITS
 from qring.errors import InputError
 from qring.security.masks import bch
+from qring.security.masks.powers import HashSize
 
 __all__ = ["DEFAULT_EPSILON", "MaskTerms"]
 
@@ -33,8 +34,9 @@ class MaskTerms:
     """A batch of ``masks`` masks mod 2^B for ``workers`` workers, private but for ``epsilon``.
 
     ``withstood`` is K, the corrupted words that leave the masks perfect; ``degree`` is m, of the
-    code's field; ``checks`` masks are spent on finding wrong sums; ``repeats`` copies are read a
-    digit; ``tests`` copies are measured and thrown away. Standing: bound, finite size.
+    code's field; ``check`` is the hash that finds wrong sums, which as many masks hide as it has
+    rows; ``repeats`` copies are read a digit; ``tests`` copies are measured and thrown away.
+    Standing: bound, finite size.
     """
 
     workers: int
@@ -43,7 +45,7 @@ class MaskTerms:
     epsilon: float
     withstood: int
     degree: int
-    checks: int
+    check: HashSize | None
     repeats: int
     tests: int
 
@@ -77,7 +79,8 @@ class MaskTerms:
             raise InputError(f"epsilon lies in (0, 1), not at {epsilon}")
         if tested_share is not None and not 0 < tested_share < 1:
             raise InputError(f"the tested share lies in (0, 1), not at {tested_share}")
-        checks = max(1, math.ceil(-math.log2(epsilon)))
+        check = HashSize.enough(masks, epsilon)
+        checks = check.rows
         wrong = (1 - check_visibility(visibility)) / 2
         offers: list[MaskTerms] = []
         for degree in range(2, bch.LARGEST_DEGREE + 1):
@@ -99,7 +102,7 @@ class MaskTerms:
                     epsilon=epsilon,
                     withstood=withstood,
                     degree=degree,
-                    checks=checks,
+                    check=check,
                     repeats=repeats,
                     tests=math.ceil(used * share / (1 - share)),
                 )
@@ -117,6 +120,16 @@ class MaskTerms:
     def redundancy(self) -> int:
         """r: words that privacy amplification costs."""
         return bch.redundancy(self.degree, self.withstood)
+
+    @property
+    def checks(self) -> int:
+        """Masks that are spent on finding wrong sums."""
+        return 0 if self.check is None else self.check.rows
+
+    @property
+    def correctness(self) -> float:
+        """Probability that wrong sums pass their check, if all workers are honest: k/2^m."""
+        return 1.0 if self.check is None else self.check.missed(self.masks)
 
     @property
     def taps(self) -> NDArray[np.uint8]:
