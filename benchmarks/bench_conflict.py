@@ -32,7 +32,7 @@ from qring.conflict.phases import cheapest
 from qring.conflict.plane import Circuit, Plane
 from qring.conflict.register import Register
 from qring.conflict.signs import ArraySigns
-from qring.conflict.sketches import best_rival, rivals
+from qring.conflict.sketches import best_rival
 from qring.conflict.strategies.ancilla_free import AncillaFree
 from qring.conflict.strategies.kitaev import Kitaev
 from qring.network.network import Network
@@ -157,7 +157,7 @@ def gap_cases(quick):
 def cost_cases():
     """Exponents and crossovers from designed and exact costs; nothing is timed."""
     quantum = [cheapest(margin, 0.01).circuit.passes * QUBITS for margin in MARGINS]
-    classical = [rivals(10**6, margin, 0.01, index_bits=4)[0].bits for margin in MARGINS]
+    classical = [best_rival(10**6, margin, 0.01).bits for margin in MARGINS]
     exponents = [
         ("qubits", separations.fitted_exponent(list(MARGINS), quantum), -1.0),
         ("bits", separations.fitted_exponent(list(MARGINS), classical), -2.0),
@@ -167,18 +167,17 @@ def cost_cases():
          "target": 1.0}
         for what, found, wanted in exponents
     ]  # fmt: skip
-    notes = ["crossover: error, d, tau* against one-sided signs, against the best index, paper"]
+    notes = ["crossover: error, d, tau* against 16-bit indices, against their limit, paper"]
     for error in (1 / 3, 0.01):
         constant = statistics.mean(
             cheapest(margin, error).circuit.passes * margin for margin in MARGINS[1:]
         )
-        sign = rivals(10**6, 0.02, error)[1].bits * 0.02**2
-        best = best_rival(10**6, 0.02, error).bits * 0.02**2
+        index = separations.index_constant(error, 16)
+        best = separations.index_constant(error)
         for d in (10**6, 10**9):
-            one, index = (separations.crossover_margin(c, constant, d) for c in (sign, best))
-            notes.append(
-                f"  {error:.3g}, {d:.0e}: {one:.3f}, {index:.3f}, {separations.paper_margin(d):.3f}"
-            )
+            two = [separations.crossover_margin(c, constant, d) for c in (index, best)]
+            margins = [*two, separations.paper_margin(d)]
+            notes.append(f"  {error:.3g}, {d:.0e}: " + ", ".join(f"{m:.4f}" for m in margins))
         for margin in (0.1, 0.05):
             width = math.log2(separations.crossover_coords(best, constant, margin))
             notes.append(f"  {error:.3g}, tau={margin}: d* = 2^{width:.1f}; classical above")

@@ -134,8 +134,9 @@ def test_audits_are_in_the_metrics_and_leave_the_parameters_alone(tmp_path, trai
         low, high = row["interval"]
         assert 0 <= low <= row["fraction"] <= high <= 1
         assert row["qubits"] % 10 == 0  # copies of 650 amplitudes
+        assert row["winner"] == "classical"
     assert f"{len(audits)} audits: " in run.stdout
-    assert "by birthday broadcast" in run.stdout
+    assert "winner: classical" in run.stdout  # a codebook of 16 groups a layer
     assert f"{len(audits)} audits: " in (tmp_path / "ring.html").read_text()
     assert b"fraction in conflict (ties)" in (tmp_path / "audits.svg").read_bytes()
     result = json.loads((tmp_path / "result.json").read_text())

@@ -58,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
         rng=np.random.default_rng(arguments.seed),
         noise=BellDiagonal.parse(arguments.noise),
     )
-    rival = best_tie_rival(signs.coords, ties.tied, max(1, result.hits))
+    rival = best_tie_rival(ties, arguments.epsilon, arguments.delta)
     print(_as_json(result, rival) if arguments.json else _as_table(result, rival, signs.coords))
     return 0
 

@@ -139,7 +139,8 @@ def _audited(audits: list[dict[str, Any]]) -> str:
     return (
         f"{len(audits)} audits: {first['fraction']:.0%} of {what} in conflict at step "
         f"{first['step']}, {last['fraction']:.0%} at step {last['step']}; {count(qubits)} qubits"
-        f"{extra}, by {first['rival']} {count(rival)} bits"
+        f"{extra}, by {first['rival']} {count(rival)} bits; winner: "
+        f"{'quantum' if qubits + bits < rival else 'classical'}"
     )
 
 

@@ -1,7 +1,8 @@
-"""What each of a client's ties is told by copies that serve them all."""
+"""Tallies of each of a client's ties: by phase states, or by a broadcast of random signs."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,12 @@ from qring.errors import InputError
 from qring.ledger import Carrier, Ledger
 from qring.network.network import Network
 
-__all__ = ["GroupTally", "tally_groups"]
+__all__ = ["GroupTally", "signs_for_pairs", "tally_groups", "tally_signs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroupTally:
-    """Of each group, how many copies hit it and how many of them found a pair that disagrees.
+    """Of each group, how many pairs were seen in it and how many of them disagree.
 
     Shapes (groups,). differ/hits is unbiased for the share of disagreeing pairs of the group.
     """
@@ -55,3 +56,37 @@ def tally_groups(signs: Signs, ties: Groups, copies: int, rng: np.random.Generat
         differ=np.bincount(groups[differs], minlength=count),
         ledger=run.ledger(),
     )
+
+
+def tally_signs(signs: Signs, ties: Groups, count: int, rng: np.random.Generator) -> GroupTally:
+    """Broadcast ``count`` signs at shared random positions; all pairs within groups count.
+
+    The classical rival of :func:`tally_groups`, and one broadcast serves every client.
+
+    Raises:
+        InputError: fewer than two signs or more than there are, or ties for other coordinates.
+    """
+    if not 2 <= count <= signs.coords or ties.coords != signs.coords:
+        raise InputError(
+            f"{count} of {signs.coords} signs cannot tell about {ties.coords} coordinates"
+        )
+    run = Network().open(2, rng)
+    run.wire(0, 1).send(Carrier.BIT, count)
+    run.end_rounds()
+    places = rng.choice(signs.coords, size=count, replace=False)
+    groups, minus = ties.of_coordinate(places), signs.negative(places)
+    inside, size = groups >= 0, len(ties.sizes)
+    sent = np.bincount(groups[inside], minlength=size)
+    negative = np.bincount(groups[inside & minus], minlength=size)
+    return GroupTally(
+        hits=sent * (sent - 1) // 2, differ=negative * (sent - negative), ledger=run.ledger()
+    )
+
+
+def signs_for_pairs(ties: Groups, pairs: int) -> int:
+    """Fewest signs at random positions among which so many pairs within groups are expected."""
+    d = ties.coords
+    within = int((ties.sizes * (ties.sizes - 1)).sum())  # twice the pairs there are
+    needed = -(-2 * pairs * d * (d - 1) // within)  # k(k−1) is at least this
+    k = (1 + math.isqrt(4 * needed + 1)) // 2
+    return min(d, k if k * (k - 1) >= needed else k + 1)

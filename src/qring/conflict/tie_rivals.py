@@ -1,42 +1,100 @@
-"""The classical rivals of TieAudit: what the server could send instead of phase states."""
+"""The classical rivals of TieAudit at their best constants, one message from server to client.
+
+A rival estimates F, the disagreeing share of pairs within a tie, averaged over ties by their
+number of coordinates. With x the signs, B block-diagonal over the ties, (J − 1)/(g−1) on a tie of
+g, and T coordinates tied, F = 1/2 − xᵀBx/(2T): B has no trace, so noise that is the same in all
+directions cancels. Structure helps the rival: k signs at shared random positions pair up inside
+ties of g about g−1 times as often as inside pairs.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.conflict.matching import Matching
+from qring.conflict import binomial
+from qring.conflict.matching import Groups, Matching
 from qring.conflict.rival import Rival
-from qring.conflict.signs import Signs
+from qring.conflict.sketches import MAX_INDEX_BITS, SketchKind, maximum_moments
 from qring.errors import InputError
-from qring.ledger import Carrier, Ledger
-from qring.network.network import Network
 
-__all__ = ["BIRTHDAY", "best_tie_rival", "birthday_broadcast", "birthday_signs", "tie_rivals"]
+__all__ = [
+    "ALL_SIGNS",
+    "BIRTHDAY",
+    "Shape",
+    "best_tie_rival",
+    "birthday_spread",
+    "index_spread",
+    "tie_rivals",
+]
 
 BIRTHDAY = "birthday broadcast"
+ALL_SIGNS = "all signs"
+_SHARED = "shared random positions; one broadcast serves every client"
+_INDEX = "shared random directions, of which the sender searches 2^{}; one broadcast serves all"
 
 
-def tie_rivals(coords: int, tied: int, samples: int) -> tuple[Rival, ...]:
-    """Bits of four rivals that give ``samples`` sampled pairs (or all), M = ``tied``/2 pairs.
+class Shape(NamedTuple):
+    """How many coordinates there are, and of each size of tie how many ties."""
 
-    The first two are one-way and know as little of the ties as the quantum server; the others
-    know more. Standing: exact; the birthday's number of pairs is a mean.
+    coords: int
+    sizes: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, ties: Matching | Groups) -> Shape:
+        """Read it off the ties; a matching has ties of two."""
+        if isinstance(ties, Groups):
+            sizes, counts = np.unique(ties.sizes, return_counts=True)
+            return cls(ties.coords, sizes, counts)
+        return cls(ties.coords, np.array([2]), np.array([ties.tied // 2]))
+
+    @property
+    def tied(self) -> int:
+        """T, coordinates in some tie."""
+        return int((self.sizes * self.counts).sum())
+
+    @property
+    def squares(self) -> float:
+        """Trace of B², Σ g/(g−1) over the ties."""
+        return float((self.counts * self.sizes / (self.sizes - 1)).sum())
+
+
+def tie_rivals(
+    ties: Matching | Groups, epsilon: float, delta: float, *, index_bits: int = 16
+) -> tuple[Rival, ...]:
+    """Five rivals that find F within ``epsilon`` but with ``delta``, whatever the signs.
+
+    The first three are one-way and know as little of the ties as the quantum server; the others
+    know more. Standing: normal approximation of an estimate that is exact in its mean and in its
+    largest variance for ties of one size, bounded for mixed sizes; all signs are exact; the last
+    two by the exact binomial law.
 
     Raises:
-        InputError: fewer than two tied coordinates, or more than there are.
+        InputError: ε, δ or ``index_bits`` outside their ranges.
     """
-    if not 2 <= tied <= coords or samples < 1:
-        raise InputError(f"{tied} of {coords} coordinates tied and {samples} samples make no sense")
-    k = birthday_signs(coords, tied, samples)
+    binomial.check_accuracy(epsilon, delta)
+    if not 1 <= index_bits <= MAX_INDEX_BITS:
+        raise InputError(f"index bits lie between 1 and {MAX_INDEX_BITS}, not at {index_bits}")
+    shape = Shape.of(ties)
+    d = shape.coords
+    goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
+    signs = _least(lambda k: birthday_spread(shape, k) <= goal, 2, d)
+    terms = _least(lambda t: index_spread(shape, t, index_bits) <= goal, 2, 2 * d)
+    samples = binomial.sample_size(epsilon, delta)
     # An upstream message names sampled pairs; the server answers with their parities.
-    asked = math.ceil(samples * (2 * math.log2(coords) + 1))
+    asked = math.ceil(samples * (2 * math.log2(d) + 1))
     return (
-        Rival(name=BIRTHDAY, bits=k, messages=k, shared_random_words=k,
-              caveat="shared random positions; one broadcast serves every client"),
-        Rival(name="all signs", bits=coords, messages=coords,
+        Rival(name=BIRTHDAY, bits=signs, messages=signs, shared_random_words=signs,
+              caveat=_SHARED),
+        Rival(name=SketchKind.INDEX, bits=terms * index_bits, messages=terms,
+              shared_random_words=terms * d << index_bits, caveat=_INDEX.format(index_bits)),
+        Rival(name=ALL_SIGNS, bits=d, messages=d,
               caveat="exact; one broadcast serves every client"),
         Rival(name="server knows the ties", bits=samples, messages=samples,
               caveat="the ties are no longer private"),
@@ -45,46 +103,88 @@ def tie_rivals(coords: int, tied: int, samples: int) -> tuple[Rival, ...]:
     )  # fmt: skip
 
 
-def best_tie_rival(coords: int, tied: int, samples: int) -> Rival:
-    """The cheapest rival that is one-way and knows nothing of the ties.
+def best_tie_rival(ties: Matching | Groups, epsilon: float, delta: float) -> Rival:
+    """The cheapest rival that is one-way and knows nothing of the ties, at the best index.
 
     Raises:
         InputError: as :func:`tie_rivals`.
     """
-    return min(tie_rivals(coords, tied, samples)[:2], key=lambda rival: rival.bits)
+    shape = Shape.of(ties)
+    plain = tie_rivals(ties, epsilon, delta, index_bits=MAX_INDEX_BITS)[:3]
+    goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
+    best = min(plain, key=lambda rival: (rival.bits, rival.name != ALL_SIGNS))
+    # A longer index never needs more terms; only where few do is a shorter one worth a look.
+    for width in range(MAX_INDEX_BITS - 1, 0, -1):
+        most = (best.bits - 1) // width
+        if most < 2 or index_spread(shape, most, width) > goal:
+            continue
+        terms = _least(lambda t, r=width: index_spread(shape, t, r) <= goal, 2, most)  # type: ignore[misc]
+        best = Rival(name=SketchKind.INDEX, bits=terms * width, messages=terms,
+                     shared_random_words=terms * shape.coords << width,
+                     caveat=_INDEX.format(width))  # fmt: skip
+    return best
 
 
-def birthday_signs(coords: int, tied: int, samples: int) -> int:
-    """Signs at shared random positions of which ``samples`` pairs are complete on average.
+def birthday_spread(shape: Shape, signs: int) -> float:
+    """Largest standard deviation of F from ``signs`` signs at random positions, over all signs.
 
-    The least k with M·k(k−1)/(d(d−1)) ≥ m; all d if that is not enough.
+    The estimate weighs a complete pair of a tie of g by 1/(g−1) and divides by the probability
+    π₂ that a pair is complete. With a = xᵀBx/2 and π_r the probability of r given positions, its
+    variance is [P₂(π₂−π₄) + 2ρa(π₃−π₄) − a²(π₂²−π₄)]/(Tπ₂)², P₂ = tr B²/2, ρ = (g−2)/(g−1).
+    Standing: exact for ties of one size, else a bound (each sign of a takes the worse ρ).
     """
-    needed = -(-samples * coords * (coords - 1) // (tied // 2))  # k(k−1) ≥ this
-    k = math.isqrt(needed)
-    while k * (k - 1) < needed:
-        k += 1
-    return min(k, coords)
+    d, tied = shape.coords, shape.tied
+    two, three, four = (_together(d, signs, r) for r in (2, 3, 4))
+    squares = shape.squares / 2
+    ratios = (shape.sizes - 2) / (shape.sizes - 1)
+
+    def variance(a: float) -> float:
+        ratio = float(ratios.max() if a > 0 else ratios.min())
+        return squares * (two - four) + 2 * ratio * a * (three - four) - a * a * (two**2 - four)
+
+    slope, curve = float(ratios.max()) * (three - four), two**2 - four
+    middle = slope / curve if curve > 0 else 0.0
+    worst = max(variance(a) for a in (0.0, min(middle, tied / 2)))
+    return math.sqrt(max(0.0, worst)) / (tied * two)
 
 
-def birthday_broadcast(
-    signs: Signs, ties: Matching, count: int, rng: np.random.Generator
-) -> tuple[int, int, Ledger]:
-    """Send ``count`` signs at positions that ``rng`` shares with the client.
+def index_spread(shape: Shape, terms: int, index_bits: int, even: float | None = None) -> float:
+    """Largest standard deviation of F from ``terms`` indices of 2^R shared normal directions.
 
-    Returns the complete pairs, how many of them disagree, and the ledger.
-
-    Raises:
-        InputError: more positions than coordinates.
+    The chosen direction is c_j = μ_j·g + z_j, g the unit vector of signs, z_j standard normal
+    across it and μ_j the largest of 2^R normals, of mean m. The estimate is
+    1/2 − d/(2T)·Σ_{i≠j} c_iᵀBc_j/(t(t−1)m²). ``even`` is the weight of g on the ties' uniform
+    vectors, the worst where it is not given. Standing: exact for ties of one size, else a bound.
     """
-    if not 0 < count <= signs.coords:
-        raise InputError(f"{count} positions out of {signs.coords} coordinates")
-    places: NDArray[np.int64] = np.sort(rng.choice(signs.coords, size=count, replace=False))
-    run = Network().open(2, rng)
-    run.wire(0, 1).send(Carrier.BIT, count)
-    run.end_rounds()
-    sent = signs.negative(places)
-    partner = ties.partner(places)
-    found = np.searchsorted(places, partner).clip(max=count - 1)
-    complete = (places[found] == partner) & (places < partner)
-    differs = sent[complete] ^ sent[found[complete]]
-    return int(complete.sum()), int(differs.sum()), run.ledger()
+    d, t, share = shape.coords, terms, shape.tied / shape.coords
+    mean, spread = maximum_moments(index_bits)
+    square = mean**2
+    low = -1 / (float(shape.sizes.min()) - 1)
+    pairs = t * (t - 1)
+    lengths = 2 * pairs * (spread**2 + 2 * spread * square) + 4 * pairs * (t - 2) * spread * square
+    along = 4 * t * ((t - 1) ** 2 * square + (t - 1) * spread)
+
+    def variance(even: float) -> float:
+        b = even + (share - even) * low
+        turned = even + (share - even) * low**2  # |Bg|²
+        noise = max(0.0, shape.squares - 2 * turned + b * b)
+        return b * b * lengths + along * (turned - b * b) + 2 * pairs * noise
+
+    weights = np.linspace(0, share, 33) if even is None else [even]
+    worst = max(map(variance, weights))
+    return d / (2 * shape.tied) * math.sqrt(worst) / (pairs * square)
+
+
+def _together(coords: int, signs: int, places: int) -> float:
+    """Probability that so many given positions are all among ``signs`` random ones."""
+    return math.prod(max(0, signs - i) / max(1, coords - i) for i in range(places))
+
+
+def _least(fits: Callable[[int], bool], low: int, high: int) -> int:
+    """The least number from ``low`` to ``high`` that fits, where larger ones fit too."""
+    if low >= high or not fits(high):
+        return high
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle + 1, high)
+    return high

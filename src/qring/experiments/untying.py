@@ -3,8 +3,9 @@
 A 784-32-10 network on MNIST whose weights share a codebook a row. Every round trains one epoch
 with the ties in force (a tied weight moves by the mean of its group's gradients), then frees some
 groups. The arms differ in which: none, random ones, those whose pairs TieAudit found to disagree
-most often, those that really do, and those whose gradients differ most in size (no signs: what
-the statistic gives away). All but the first free equally many weights.
+most often, those that its classical rival found (a broadcast of random signs, as many pairs within
+groups on average), those that really do, and those whose gradients differ most in size (no signs:
+what the statistic gives away). All but the first free equally many weights.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from qring.conflict.group_tally import tally_groups
+from qring.conflict.group_tally import GroupTally, signs_for_pairs, tally_groups, tally_signs
 from qring.conflict.matching import Groups
 from qring.conflict.signs import ArraySigns
 from qring.experiments.images import Images
@@ -28,7 +29,7 @@ from qring.torch import ties
 
 __all__ = ["ARMS", "Untying", "run"]
 
-ARMS = ("never", "random", "tieaudit", "exact", "spread")
+ARMS = ("never", "random", "tieaudit", "signs", "exact", "spread")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ def _trial(settings: Untying, images: Images, arm: str, seed: int) -> Trial:
     model = _Tied(settings, images, seed)
     rng = np.random.default_rng([seed, ARMS.index(arm)])
     budget = int(settings.freed_share * len(model.labels))
-    freed = qubits = 0
+    freed = qubits = bits = 0
     fractions, losses, accuracies = [], [], []
     for _ in range(settings.rounds):
         model.epoch()
@@ -148,10 +149,11 @@ def _trial(settings: Untying, images: Images, arm: str, seed: int) -> Trial:
         gradient = model.gradient()
         exact = _disagreement(groups, gradient < 0)
         fractions.append(float(exact @ groups.sizes / groups.sizes.sum()))
-        if arm == "tieaudit":
-            tally = tally_groups(ArraySigns(gradient < 0), groups, settings.copies, rng)
+        if arm in ("tieaudit", "signs"):
+            tally = _tally(arm, groups, gradient < 0, settings.copies, rng)
             score = (tally.differ + 1) / (tally.hits + 2)
             qubits += tally.ledger.totals.online_qubits
+            bits += tally.ledger.totals.online_bits
         else:
             score = {
                 "never": exact,
@@ -167,10 +169,21 @@ def _trial(settings: Untying, images: Images, arm: str, seed: int) -> Trial:
         "training_loss": model.loss(),
         "freed": freed,
         "audit_qubits": qubits,
+        "audit_bits": bits,
         "disagreement": fractions,
         "losses": losses,
         "accuracies": accuracies,
     }
+
+
+def _tally(
+    arm: str, groups: Groups, minus: NDArray[np.bool_], copies: int, rng: np.random.Generator
+) -> GroupTally:
+    """Pairs seen in each group, by phase states or by signs that show as many on average."""
+    signs = ArraySigns(minus)
+    if arm == "tieaudit":
+        return tally_groups(signs, groups, copies, rng)
+    return tally_signs(signs, groups, signs_for_pairs(groups, copies), rng)
 
 
 def _untie(

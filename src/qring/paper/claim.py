@@ -45,11 +45,12 @@ class Standing(str, Enum):
 
 
 class Verdict(str, Enum):
-    """What became of a statement of the paper."""
+    """Judgement of a statement of the paper; definitions are not true or false."""
 
     HOLDS = "holds"
     CORRECTED = "holds as corrected"
     FAILS = "does not hold as stated"
+    DEFINITION = "a definition"
 
 
 class Relation(str, Enum):
@@ -91,7 +92,11 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured number beside its prediction. ``low`` and ``high`` enclose the true value."""
+    """One measured number beside its prediction, and beside the paper's number if it has one.
+
+    ``low`` and ``high`` enclose the true value. ``agrees`` compares it with ``predicted``, what
+    holds according to the verdict; ``paper_agrees`` with what the paper says.
+    """
 
     name: str
     unit: str
@@ -103,13 +108,17 @@ class Figure:
     predicted: float
     relation: Relation
     agrees: bool
+    paper: float | None = None
+    paper_relation: Relation = Relation.EQUALS
+    paper_agrees: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exact:
     """A figure that needs no luck: ``measured`` comes from a protocol, ``predicted`` from theory.
 
-    ``tolerance`` is relative, for rounding or for a limit that is not quite reached.
+    ``tolerance`` is relative, for rounding or for a limit that is not quite reached. ``paper`` is
+    the number in the paper, where it states one, and ``paper_relation`` how it states it.
     """
 
     name: str
@@ -119,6 +128,8 @@ class Exact:
     relation: Relation = Relation.EQUALS
     standing: Standing = Standing.EXACT
     tolerance: float = 1e-9
+    paper: Callable[[], float] | None = None
+    paper_relation: Relation = Relation.EQUALS
 
     def shards(self, effort: Effort) -> int:
         """One: there is nothing to repeat."""
@@ -132,6 +143,8 @@ class Exact:
         """Compare the measured value with the prediction."""
         value, predicted = sums.total, float(self.predicted())
         slack = self.tolerance * max(1.0, abs(predicted))
+        paper = None if self.paper is None else float(self.paper())
+        near = 0.0 if paper is None else self.tolerance * max(1.0, abs(paper))
         return Figure(
             name=self.name,
             unit=self.unit,
@@ -143,6 +156,11 @@ class Exact:
             predicted=predicted,
             relation=self.relation,
             agrees=_agrees(value - slack, value + slack, predicted, self.relation),
+            paper=paper,
+            paper_relation=self.paper_relation,
+            paper_agrees=None
+            if paper is None
+            else _agrees(value - near, value + near, paper, self.paper_relation),
         )
 
 
@@ -162,6 +180,8 @@ class Sampled:
     full: int = 8
     unit: str = ""
     relation: Relation = Relation.EQUALS
+    paper: Callable[[], float] | None = None
+    paper_relation: Relation = Relation.EQUALS
 
     def shards(self, effort: Effort) -> int:
         """Shards to draw."""
@@ -175,6 +195,7 @@ class Sampled:
         """Compare the mean, with its interval, with the prediction."""
         low, high = _interval(sums)
         predicted = float(self.predicted())
+        paper = None if self.paper is None else float(self.paper())
         return Figure(
             name=self.name,
             unit=self.unit,
@@ -186,6 +207,11 @@ class Sampled:
             predicted=predicted,
             relation=self.relation,
             agrees=_agrees(low - 1e-12, high + 1e-12, predicted, self.relation),
+            paper=paper,
+            paper_relation=self.paper_relation,
+            paper_agrees=None
+            if paper is None
+            else _agrees(low - 1e-12, high + 1e-12, paper, self.paper_relation),
         )
 
 
@@ -210,7 +236,8 @@ class Claim:
     see: str = ""
 
     def __post_init__(self) -> None:
-        if (self.verdict is Verdict.HOLDS) == bool(self.corrected):
+        wrong = self.verdict in (Verdict.CORRECTED, Verdict.FAILS)
+        if wrong != bool(self.corrected):
             raise InputError(f"{self.id}: a statement is corrected if and only if it needs to be")
         if not self.figures:
             raise InputError(f"{self.id}: nothing is measured")

@@ -20,6 +20,7 @@ __all__ = [
     "ERRORS",
     "TieCosts",
     "birthday_pairs",
+    "birthday_variance",
     "crossover_coords",
     "crossover_margin",
     "fitted_exponent",
@@ -37,6 +38,7 @@ __all__ = [
     "paper_tie_ratio",
     "plain_acceptance",
     "tie_costs",
+    "tie_index_bits",
     "two_sided_constant",
 ]
 
@@ -224,9 +226,42 @@ def hoeffding_copies(epsilon: float, delta: float) -> int:
     return math.ceil(math.log(2 / delta) / (2 * epsilon**2))
 
 
-def birthday_pairs(coords: int, tied: int, signs: int) -> float:
-    """Mean pairs complete among ``signs`` random positions. Standing: exact."""
-    return tied / 2 * signs * (signs - 1) / (coords * (coords - 1))
+def birthday_pairs(coords: int, tied: int, signs: int, size: int = 2) -> float:
+    """Mean pairs within ties of ``size`` complete among random positions. Standing: exact."""
+    return tied * (size - 1) / 2 * signs * (signs - 1) / (coords * (coords - 1))
+
+
+def birthday_variance(coords: int, size: int, mean_square: float, signs: int) -> float:
+    """Variance of the conflicting fraction from ``signs`` signs at random positions.
+
+    All coordinates lie in ties of ``size`` whose signs average to ±√``mean_square``. Hoeffding's
+    decomposition of a U-statistic of k independent positions, 2(2(k−2)ζ₁ + ζ₂)/(k(k−1)), over four.
+    Standing: asymptotic, k small against d.
+    """
+    others = size - 1
+    mean = (size * mean_square - 1) / others
+    squared = (size * (size - 2) * mean_square + 1) / others**2
+    first, second = squared - mean**2, coords / others - mean**2
+    return (2 * (signs - 2) * first + second) / (2 * signs * (signs - 1))
+
+
+def tie_index_bits(
+    coords: int, size: int, epsilon: float, delta: float, index_bits: int | None = None
+) -> float:
+    """Bits of the index sketch for ties of ``size`` that cover all d coordinates.
+
+    Its variance is d/(2(g−1)y²) + u/y at y = t·M² and the worst u over the signs; bits are y·R/M²,
+    y/(2 ln 2) in the limit of long indices (None), and half of that dense-coded. Standing:
+    asymptotic, many terms.
+    """
+    others = size - 1
+    # u = |Bg|² − (gᵀBg)², the variance of B's eigenvalues 1 and −1/(g−1) under the signs' weights.
+    worst = ((1 + 1 / others) / 2) ** 2
+    goal = (epsilon / _NORMAL.inv_cdf(1 - delta / 2)) ** 2
+    y = (worst + math.sqrt(worst**2 + 2 * goal * coords / others)) / (2 * goal)
+    if index_bits is None:
+        return y / (2 * math.log(2))
+    return y * index_bits / _mean_of_maximum(index_bits) ** 2
 
 
 def tie_costs(coords: int, copies: int) -> TieCosts:

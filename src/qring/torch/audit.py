@@ -37,7 +37,8 @@ class AuditRecord:
 
     ``interval`` holds the true share of ties with the audit's confidence, and is None for pairs
     of ranks, each of which is right with the confidence asked for. ``qubits`` and ``bits`` were
-    sent online; ``rival_bits`` is what the cheapest classical rival, named, would have sent.
+    sent online; ``rival_bits`` is what the cheapest classical rival, named, would have sent: one
+    broadcast for ties, whoever else is served by it, and one of each rank but the last for pairs.
     """
 
     audit: str
@@ -48,6 +49,11 @@ class AuditRecord:
     bits: int
     rival: str
     rival_bits: int
+
+    @property
+    def winner(self) -> str:
+        """Who sends fewer carriers online, ``quantum`` or ``classical``."""
+        return "quantum" if self.qubits + self.bits < self.rival_bits else "classical"
 
 
 class Audit(Protocol):
@@ -87,7 +93,7 @@ class ConflictAudit:
             qubits=totals.online_qubits,
             bits=totals.online_bits,
             rival=rival.name,
-            rival_bits=rival.bits * len(found),
+            rival_bits=rival.bits * (len(products) - 1),
         )
 
 
@@ -114,7 +120,7 @@ class TieStepAudit:
         """Audit the signs of the mean gradient."""
         ties = self.ties(model)
         result = ties.audit(mean, epsilon=self.epsilon, delta=self.delta, rng=rng, zeros=self.zeros)
-        rival = best_tie_rival(ties.groups.coords, ties.groups.tied, result.hits)
+        rival = best_tie_rival(ties.groups, self.epsilon, self.delta)
         return AuditRecord(
             audit=self.name,
             step=step,

@@ -38,7 +38,7 @@ def audit_of(
 
     def report(record: AuditRecord) -> None:
         if write is not None:
-            write({"protocol": run.protocol.value, **asdict(record)})
+            write({"protocol": run.protocol.value, **asdict(record), "winner": record.winner})
 
     return AuditHook(
         model,

@@ -6,9 +6,10 @@ import pytest
 
 from qring.cli.main import main
 from qring.conflict.gap_ip import gap_ip
+from qring.conflict.matching import Groups, Pairs
 from qring.conflict.sketches import best_rival
 from qring.conflict.tie_audit import tie_audit
-from qring.theory import separations
+from qring.conflict.tie_rivals import best_tie_rival
 
 
 def run(capsys, *words):
@@ -124,8 +125,8 @@ def test_tieaudit_answers_in_json(capsys, audit):
     assert answer["copies"] == 100
     assert answer["qubits"] == 1200
     assert answer["interval"][0] <= answer["fraction"] <= answer["interval"][1]
-    costs = separations.tie_costs(4096, 100)
-    assert answer["rival"]["bits"] == costs.classical_bits
+    best = best_tie_rival(Pairs.of(np.load(audit[1]), 4096), 0.1, 0.05)
+    assert (answer["rival"]["name"], answer["rival"]["bits"]) == (best.name, best.bits)
     assert answer["winner"] == "classical"
     result = tie_audit(
         *(np.load(path) for path in audit), epsilon=0.1, delta=0.05, rng=np.random.default_rng(2)
@@ -133,11 +134,16 @@ def test_tieaudit_answers_in_json(capsys, audit):
     assert answer["fraction"] == result.fraction
 
 
-def test_tieaudit_takes_group_labels(capsys, audit):
-    np.save(audit[1], np.arange(4096) // 4)
+def test_tieaudit_takes_group_labels_and_says_when_quantum_loses(capsys, audit):
+    labels = np.arange(4096) % 16
+    np.save(audit[1], labels)
     _, out, _ = run(capsys, "tieaudit", *audit, *ACCURACY)
     assert "of the ties conflict" in out
-    assert "winner:" in out
+    assert "winner: classical" in out
+    answer = json.loads(run(capsys, "tieaudit", *audit, *ACCURACY, "--json")[1])
+    best = best_tie_rival(Groups.of(labels), 0.1, 0.05)
+    assert (answer["rival"]["bits"], answer["winner"]) == (best.bits, "classical")
+    assert best.bits < answer["qubits"] // 2
 
 
 def test_tieaudit_cautions_against_noise(capsys, audit):

@@ -11,6 +11,7 @@ from scipy import stats
 
 from qring import BellDiagonal, Carrier, Phase
 from qring.conflict import binomial
+from qring.conflict.broadcasts import birthday_broadcast
 from qring.conflict.matching import AffinePairs, Groups, Pairs, as_ties
 from qring.conflict.phase_state import (
     dense_state,
@@ -22,13 +23,7 @@ from qring.conflict.phase_state import (
 )
 from qring.conflict.signs import ArraySigns, HashedSigns, PackedSigns, ZeroRule, as_signs
 from qring.conflict.tie_audit import plan_copies, tie_audit
-from qring.conflict.tie_rivals import (
-    BIRTHDAY,
-    best_tie_rival,
-    birthday_broadcast,
-    birthday_signs,
-    tie_rivals,
-)
+from qring.conflict.tie_rivals import tie_rivals
 from qring.errors import InputError
 from qring.theory import separations
 
@@ -308,18 +303,15 @@ def test_the_table_by_protocols_that_run(d):
     signs = HashedSigns(d, 7) if d != 10**6 else PackedSigns.random(d, np.random.default_rng(1))
     ties = AffinePairs(coords=d, multiplier=7_654_321, offset=5)
     result = tie_audit(signs, ties, epsilon=0.1, delta=0.05, rng=np.random.default_rng(3))
-    costs = separations.tie_costs(d, 100)
-    assert (result.copies, result.qubits) == (100, costs.qubits)
+    assert (result.copies, result.qubits) == (100, 100 * (d - 1).bit_length())
     assert result.interval[0] <= 0.5 <= result.interval[1]
-    rival = best_tie_rival(d, d, 100)
-    assert (rival.name, rival.bits) == (BIRTHDAY, costs.classical_bits)
-    complete, differs, ledger = birthday_broadcast(
-        signs, ties, rival.bits, np.random.default_rng(4)
-    )
-    assert ledger.totals.online_bits == costs.classical_bits
-    # Complete pairs are nearly Poisson with mean 100; parities of hashed signs are fair.
-    assert stats.poisson.isf(1e-8, 100) >= complete >= stats.poisson.ppf(1e-8, 100)
-    assert close(differs / complete, 0.5, complete)
+    bits = tie_rivals(ties, 0.1, 0.05)[0].bits
+    sketch = birthday_broadcast(signs, ties, bits, np.random.default_rng(4))
+    assert sketch.ledger.totals.online_bits == bits
+    # Complete pairs are nearly Poisson; parities of hashed signs are fair.
+    mean = separations.birthday_pairs(d, d, bits)
+    assert stats.poisson.isf(1e-8, mean) >= sketch.complete >= stats.poisson.ppf(1e-8, mean)
+    assert close(sketch.differ / sketch.complete, 0.5, sketch.complete)
 
 
 @pytest.mark.slow
@@ -346,21 +338,10 @@ def test_birthday_pairs_come_as_often_as_counted():
     runs = 300
     found = [birthday_broadcast(as_signs(signs), ties, 80, rng) for _ in range(runs)]
     mean = separations.birthday_pairs(400, 300, 80)
-    total = sum(complete for complete, _, _ in found)
+    total = sum(sketch.complete for sketch in found)
     assert abs(total - runs * mean) < 5.5 * math.sqrt(runs * mean)
-    disagree = sum(differs for _, differs, _ in found)
+    disagree = sum(sketch.differ for sketch in found)
     assert close(disagree / total, fraction_of(signs, pairs), total)
-    assert birthday_signs(400, 300, 10**6) == 400
-
-
-def test_rivals_that_know_more_pay_less():
-    bits = {r.name: r.bits for r in tie_rivals(10**9, 10**9, 100)}
-    assert bits == {
-        BIRTHDAY: 447_215,
-        "all signs": 10**9,
-        "server knows the ties": 100,
-        "one upstream message": math.ceil(100 * (2 * math.log2(10**9) + 1)),
-    }
 
 
 # Refusals ------------------------------------------------------------------------------------
