@@ -46,6 +46,24 @@ def test_every_numbered_statement_is_there_once():
     assert set(IDS) >= STATEMENTS
 
 
+@pytest.mark.parametrize("claim", CLAIMS, ids=IDS)
+def test_the_papers_numbers_stand_as_the_verdict_says(claim):
+    # A statement that holds meets all its numbers; one that fails as stated misses one at least.
+    found = claim.check(seed=7, effort=Effort.QUICK)
+    met = [figure.paper_agrees for figure in found if figure.paper is not None]
+    assert all(figure.paper_agrees is None for figure in found if figure.paper is None)
+    if claim.verdict in (Verdict.HOLDS, Verdict.DEFINITION):
+        assert all(met)
+    if claim.verdict is Verdict.FAILS and met:
+        assert not all(met)
+
+
+def test_definitions_have_no_verdict_and_statements_show_the_papers_numbers():
+    for claim in CLAIMS:
+        assert claim.id.startswith("definition-") == (claim.verdict is Verdict.DEFINITION)
+    assert sum(any(f.paper is not None for f in claim.figures) for claim in CLAIMS) >= 30
+
+
 def figure(**changes):
     given = {"name": "f", "measured": lambda: 1.0, "predicted": lambda: 1.0, **changes}
     return Exact(**given)

@@ -84,11 +84,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _as_table(found: Sequence[Outcome], out: Path) -> str:
-    rows = [["claim", "figures", "verdict"]]
+    rows = [["claim", "verdict", "figures as the verdict says", "the paper's numbers"]]
     for outcome in found:
         right = sum(figure.agrees for figure in outcome.figures)
         verdict = outcome.claim.verdict.value
-        rows.append([outcome.claim.id, f"{right}/{len(outcome.figures)} agree", verdict])
+        stated = [figure.paper_agrees for figure in outcome.figures if figure.paper is not None]
+        met = f"{sum(map(bool, stated))} of {len(stated)} met" if stated else ""
+        rows.append([outcome.claim.id, verdict, f"{right} of {len(outcome.figures)}", met])
     wrong = [outcome.claim.id for outcome in found if not outcome.confirmed]
     closing = f"report in {out / 'report.html'}"
     if wrong:

@@ -14,14 +14,19 @@ from string import Template
 
 import qring
 from qring.encoding.formats import WordFormat
-from qring.paper.claim import Effort, Figure, Standing, Verdict
+from qring.paper.claim import Effort, Figure, Relation, Standing, Verdict
 from qring.paper.curves.curve import Drawn
 from qring.paper.runner import Outcome
 from qring.paper.trace import Trace, even_lengths, ring_trace
 
 __all__ = ["gallery", "number", "report_page", "run_page"]
 
-_CLASS = {Verdict.HOLDS: "holds", Verdict.CORRECTED: "corrected", Verdict.FAILS: "fails"}
+_CLASS = {
+    Verdict.HOLDS: "holds",
+    Verdict.CORRECTED: "corrected",
+    Verdict.FAILS: "fails",
+    Verdict.DEFINITION: "definition",
+}
 _COORDS, _WORD_BITS = 1000, 16
 _NO_GUARD = (
     "A simulation protects nobody's data and speeds nothing up: it shows what a quantum network "
@@ -145,10 +150,11 @@ def _verdicts(outcomes: Sequence[Outcome]) -> str:
         f'<span class="{_CLASS[v]}" style="flex:{n}"></span>' for v, n in counts.items() if n
     )
     unconfirmed = [o.claim.id for o in outcomes if not o.confirmed]
-    one, many, wrong = counts.values()
+    one, many, wrong, defined = counts.values()
     text = (
         f"<p>Of {len(outcomes)} statements <strong>{one}</strong> hold, <strong>{many}</strong> "
-        f"hold as corrected, <strong>{wrong}</strong> do not hold as stated.</p>"
+        f"hold as corrected, <strong>{wrong}</strong> do not hold as stated; "
+        f"<strong>{defined}</strong> are definitions.</p>"
     )
     if unconfirmed:
         names = ", ".join(unconfirmed)
@@ -190,8 +196,9 @@ def _claim(outcome: Outcome) -> str:
         f'<span class="title">{html.escape(claim.title)}{doubt}</span>'
         f'<span class="pill">{claim.verdict.value}</span></summary>'
         f'<div class="detail"><dl>{text}</dl><div class="figures-table"><table><thead><tr>'
-        f'<th scope="col">figure</th><th scope="col">measured</th><th></th>'
-        f'<th scope="col">predicted</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<th scope="col">figure</th><th scope="col">the paper says</th>'
+        f'<th scope="col">measured</th><th scope="col">predicted here</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
         f'<p class="quiet">standing of the statement: {claim.standing.value}</p>'
         "</div></div></details>"
     )
@@ -206,9 +213,14 @@ def _figure(figure: Figure) -> str:
         measured += f"<small>{figure.standing.value}</small>"
     unit = f" <small>{html.escape(figure.unit)}</small>" if figure.unit else ""
     state = "" if figure.agrees else ' class="unconfirmed"'
+    stated = ""
+    if figure.paper is not None:
+        relation = "" if figure.paper_relation is Relation.EQUALS else figure.paper_relation.value
+        refuted = "" if figure.paper_agrees else "<small>not met</small>"
+        stated = f"{relation} {number(figure.paper)}{refuted}"
     return (
-        f'<tr{state}><th scope="row">{html.escape(figure.name)}</th><td>{measured}</td>'
-        f"<td>{figure.relation.value}</td><td>{number(figure.predicted)}{unit}</td></tr>"
+        f'<tr{state}><th scope="row">{html.escape(figure.name)}</th><td>{stated}</td>'
+        f"<td>{measured}</td><td>{figure.relation.value} {number(figure.predicted)}{unit}</td></tr>"
     )
 
 

@@ -82,9 +82,20 @@ def _random_state(rng: np.random.Generator) -> NDArray[np.complex128]:
     return np.asarray(state / np.linalg.norm(state), np.complex128)
 
 
-def _best_of_random() -> float:
+def _best_by_ascent() -> float:
+    """Largest information that a random search climbs to, each step kept if it gains."""
     rng = np.random.default_rng(0)
-    return max(_information(_random_state(rng), _WEIGHTS) for _ in range(2000))
+    state = _random_state(rng)
+    best, reach = _information(state, _WEIGHTS), 1.0
+    for _ in range(6000):
+        tried = state + reach * _random_state(rng)
+        tried /= np.linalg.norm(tried)
+        found = _information(tried, _WEIGHTS)
+        if found > best:
+            state, best = tried, found
+        else:
+            reach = max(1e-3, reach * 0.998)
+    return best
 
 
 def _ghz_type() -> NDArray[np.complex128]:
@@ -139,8 +150,8 @@ CLAIMS = (
         "and announce; the parity gives everyone the sum.",
         checked="Sums of 4 workers' 14-bit words, read from simulated copies.",
         standing=Standing.EXACT,
-        verdict=Verdict.CORRECTED,
-        corrected="One parity is one bit. Estimating the phase of a B-bit word takes about 4^B "
+        verdict=Verdict.DEFINITION,
+        open_="One parity is one bit. Estimating the phase of a B-bit word takes about 4^B "
         "copies; reading the sum digit by digit with feed-forward takes B copies and is exact.",
         figures=(
             Sampled(name="sums read right, one copy a digit", draw=_sums_right, trials=2000,
@@ -162,10 +173,10 @@ CLAIMS = (
         "estimate from ν copies has a variance of at least one over ν times that.",
         checked="Curvature of overlaps of 200 random states; errors of the paper's readout.",
         standing=Standing.BOUND,
-        verdict=Verdict.HOLDS,
+        verdict=Verdict.DEFINITION,
         figures=(
             Exact(name="largest gap between curvature and 4·Var(G)", measured=_variance_formula_gap,
-                  predicted=lambda: 0, tolerance=1e-5),
+                  predicted=lambda: 0, tolerance=1e-5, paper=lambda: 0),
             Sampled(name="squared error times copies, in words²", draw=_squared_error, trials=5000,
                     predicted=lambda: shot_copies(8, lsb=1.0), relation=Relation.AT_LEAST),
         ),
@@ -176,18 +187,19 @@ CLAIMS = (
         title="GHZ states are the best probes",
         says="The information on Σ w_i x_i is at most (Σ|w_i|)², reached by GHZ-type states and no "
         "others; amplitude on a middle eigenspace costs a stated penalty.",
-        checked="2,000 random three-qubit states with weights (1, 2, −1.5), the optimum, and a "
-        "state with a fifth of its mass in the middle.",
+        checked="What a search over three-qubit states with weights (1, 2, −1.5) climbs to, the "
+        "optimum, and a state with a fifth of its mass in the middle.",
         standing=Standing.BOUND,
         verdict=Verdict.HOLDS,
         open_="Uniqueness needs every weight to be non-zero. With mass p at eigenvalue λ and the "
         "rest balanced the information is Λ² − p(Λ²−4λ²) − 4p²λ².",
         figures=(
-            Exact(name="best of 2,000 random states", measured=_best_of_random,
-                  predicted=lambda: fisher_bound(_WEIGHTS), relation=Relation.AT_MOST,
-                  standing=Standing.BOUND),
+            Exact(name="what a search over all states climbs to", measured=_best_by_ascent,
+                  predicted=lambda: fisher_bound(_WEIGHTS), tolerance=2e-3,
+                  paper=lambda: sum(map(abs, _WEIGHTS)) ** 2),
             Exact(name="GHZ-type state", measured=lambda: _information(_ghz_type(), _WEIGHTS),
-                  predicted=lambda: fisher_bound(_WEIGHTS), tolerance=1e-6),
+                  predicted=lambda: fisher_bound(_WEIGHTS), tolerance=1e-6,
+                  paper=lambda: sum(map(abs, _WEIGHTS)) ** 2),
             Exact(name="mass .2 at eigenvalue .75",
                   measured=lambda: _information(_leaky(), _WEIGHTS),
                   predicted=lambda: fisher_with_leak(_WEIGHTS, 0.2, 0.75), tolerance=1e-6),
@@ -225,9 +237,9 @@ CLAIMS = (
         "quadrature is measured, and below V = 1 the information of one quadrature vanishes at "
         "φ = 0 and π.",
         figures=(
-            Exact(name="V = 1, φ = 1, one quadrature", tolerance=1e-6,
+            Exact(name="V = 1, φ = 1, one quadrature", tolerance=1e-6, paper=lambda: 1,
                   measured=lambda: _measured_information(1.0, 1.0, (0.0,)), predicted=lambda: 1),
-            Exact(name="V = .9, φ = 0, one quadrature", tolerance=1e-6,
+            Exact(name="V = .9, φ = 0, one quadrature", tolerance=1e-6, paper=lambda: 0.9**2,
                   measured=lambda: _measured_information(0.9, 0.0, (0.0,)), predicted=lambda: 0),
             *(
                 Exact(name=f"V = .9, φ = {phase}, both quadratures", tolerance=1e-6,
