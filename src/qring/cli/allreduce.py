@@ -156,10 +156,12 @@ def _encoding(rows: NDArray[Any], arguments: argparse.Namespace) -> AnyEncoding:
 
 
 def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
+    advice = privacy.advice(arguments)
     if not arguments.json:
-        return str(result)
+        return "; ".join([str(result), *advice])
     return json.dumps(
         {
+            **({"advice": advice[0]} if advice else {}),
             "protocol": arguments.protocol,
             "workers": result.workers,
             **result.evidence(),

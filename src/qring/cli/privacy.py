@@ -14,7 +14,7 @@ from qring.security.dp.calibration import calibrate
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.dp.plan import Promise
 
-__all__ = ["add_options", "caution", "figures", "noisy_words"]
+__all__ = ["add_options", "advice", "caution", "figures", "noisy_words"]
 
 _OPEN = ("superdense", "classical")
 
@@ -59,6 +59,18 @@ def noisy_words(rows: NDArray[Any], arguments: argparse.Namespace) -> Distribute
     )
     print(f"qring: {plan}", file=sys.stderr)
     return DistributedGaussian(plan=plan)
+
+
+def advice(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """What lets a sum go on that ended because too few workers' noise was left."""
+    others = arguments.protocol == "secagg" or arguments.on_dropout == "fallback"
+    lost = len({text.partition(":")[0] for text in arguments.drop})
+    if arguments.dp_epsilon is None or not others or lost <= arguments.dp_may_drop:
+        return ()
+    return (
+        f"noise was shared out for at most {arguments.dp_may_drop} lost workers: "
+        f"--dp-may-drop {lost} shares out more, so that the others can go on",
+    )
 
 
 def caution(protocol: str) -> tuple[str, ...]:

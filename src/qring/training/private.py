@@ -96,9 +96,9 @@ def shortening(
     slopes = torch.autograd.grad(loss, [output for _, output in seen])
     squares = sum(
         (
-            slope.square().sum(dim=1) * (inputs.detach().square().sum(dim=1) + 1)
+            slope.double().square().sum(dim=1) * (inputs.detach().double().square().sum(dim=1) + 1)
             for slope, (inputs, _) in zip(slopes, seen, strict=True)
         ),
-        start=torch.zeros(len(labels)),
+        start=torch.zeros(len(labels), dtype=torch.float64),  # squares overflow no float64
     )
-    return (longest * (1 - _MARGIN) / squares.sqrt().clamp(min=1e-12)).clamp(max=1.0)
+    return (longest * (1 - _MARGIN) / squares.sqrt()).clamp(max=1.0).to(loss.dtype)

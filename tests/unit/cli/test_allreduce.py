@@ -262,6 +262,10 @@ def test_noise_and_lost_workers_go_together(capsys, files):
     status, out, _ = run(capsys, "allreduce", *files, *secret)
     assert status == 1
     assert "fewer workers than the threshold" in out
+    assert "--dp-may-drop 1" in out
+    status, out, err = run(capsys, "allreduce", *files, *secret, "--json")
+    assert status == 1
+    assert "--dp-may-drop 1" in json.loads(out)["advice"]
     status, out, err = run(capsys, "allreduce", *files, *secret, "--dp-may-drop", 1)
     assert status == 0
     assert "shows partial sums" not in err

@@ -2,7 +2,9 @@
 
 import math
 import sys
+from fractions import Fraction
 
+import dp_accounting
 import numpy as np
 import pytest
 import scipy.linalg
@@ -11,8 +13,10 @@ from hypothesis import strategies as st
 
 import qring
 from qring import BudgetError, InputError, Plan, Promise, Unit
+from qring.security.dp import calibration, encoding
 from qring.security.dp.rotation import hadamard, padded, rotate, rotate_back
 from qring.security.dp.rounding import norm_bound, round_at_random, squared_norm
+from qring.theory import differential_privacy as dp_theory
 
 SIX_SIGMA = 6.0
 
@@ -49,6 +53,40 @@ def test_rounding_is_unbiased_and_moves_by_less_than_a_step():
     below = round_at_random(-reals, math.inf, np.random.default_rng(0).bytes)
     assert set(below) == {-2, -3}
     assert below.mean() == pytest.approx(-2.3, abs=SIX_SIGMA * math.sqrt(0.21 / len(reals)))
+
+
+@pytest.mark.parametrize("epsilon", [0.0001, 0.001, 0.01, 1.0, 8.0])
+@pytest.mark.parametrize("delta", [1e-12, 1e-8, 1e-5])
+@pytest.mark.parametrize("word_bits", [24, 40])
+def test_noise_is_the_least_that_the_bound_allows_at_any_epsilon(epsilon, delta, word_bits):
+    plan = qring.calibrate(
+        Promise(epsilon=epsilon, delta=delta, clip=1.0), workers=4, coords=100, word_bits=word_bits
+    )
+    promised = dp_theory.epsilon_of_distributed_gaussian(
+        plan.sensitivity, plan.padded, 4, plan.sigma, delta=delta
+    )
+    assert promised == pytest.approx(epsilon, rel=1e-3)  # independent of the accountant
+    assert promised <= epsilon
+    assert calibration.spent(plan) <= epsilon
+    # No noise of this kind beats the analytic Gaussian, and the Rényi bound is near it.
+    least = dp_accounting.get_sigma_gaussian(epsilon, delta)
+    assert dp_theory.analytic_gaussian(epsilon, delta) == pytest.approx(least, rel=1e-6)
+    assert least <= plan.sum_std <= 1.3 * least
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-300, 1e-160, 1e-9, 1.0, 1e30, 1e160, 1e308])
+@pytest.mark.parametrize("clip", [1.0, 1e-200, 1e200])
+def test_rows_of_any_size_are_shortened_to_the_clipping_length(size, clip):
+    along = np.array([0.5, -0.25, 0.75, 0.125])
+    row = size * along
+    short = encoding._shortened(row, clip)
+    squared, was = (sum(Fraction(x) ** 2 for x in v.tolist()) for v in (short, row))
+    if was <= Fraction(clip) ** 2:
+        assert (short == row).all()
+        return
+    assert abs(squared / Fraction(clip) ** 2 - 1) < 1e-12
+    if size > 1e-307:  # below, a row has few bits
+        assert short / clip == pytest.approx(along / np.linalg.norm(along))
 
 
 def test_rows_that_round_too_long_round_again():

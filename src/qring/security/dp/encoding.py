@@ -105,11 +105,18 @@ class DistributedGaussian:
 
     def _noisy(self, row: NDArray[Any]) -> NDArray[np.uint64]:
         plan = self.plan
-        reals = row.astype(np.float64)
-        length = float(np.linalg.norm(reals))
-        if length > plan.promise.row_length:
-            reals *= plan.promise.row_length / length
-        steps = rotate(reals, self.rotation) / plan.step
+        steps = rotate(_shortened(row, plan.promise.row_length), self.rotation) / plan.step
         integers = round_at_random(steps, plan.longest_row, self.source)
         integers += discrete_gaussian(plan.sigma, len(integers), self.source)
         return integers.view(np.uint64) & np.uint64((1 << self.word_bits) - 1)
+
+
+def _shortened(row: NDArray[Any], longest: float) -> NDArray[np.float64]:
+    """``row``, or a vector of length ``longest`` along it; squares neither overflow nor vanish."""
+    reals = row.astype(np.float64)
+    _, exponent = np.frexp(np.abs(reals).max(initial=0))
+    near_one = np.ldexp(reals, -exponent)
+    length = float(np.linalg.norm(near_one))
+    with np.errstate(over="ignore", under="ignore"):
+        longer = np.ldexp(length, exponent) > longest
+    return near_one * (longest / length) if longer else reals
