@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qring.collectives.ghz.digits import Digits, Repetition
     from qring.collectives.ghz.kitaev import Kitaev
     from qring.collectives.ghz.method import Ghz, GhzAggregate
+    from qring.collectives.ghz.outcome import GhzAborted
     from qring.collectives.ghz.shots import Shots
     from qring.collectives.ring import Classical, Superdense
     from qring.encoding.formats import Width
@@ -87,6 +88,7 @@ __all__ = [
     "FlipOnline",
     "FloatBits",
     "Ghz",
+    "GhzAborted",
     "GhzAggregate",
     "HashedVerification",
     "InputError",
@@ -149,6 +151,7 @@ _HOMES = {
     "Repetition": "qring.collectives.ghz.digits",
     "Kitaev": "qring.collectives.ghz.kitaev",
     "Ghz": "qring.collectives.ghz.method",
+    "GhzAborted": "qring.collectives.ghz.outcome",
     "GhzAggregate": "qring.collectives.ghz.method",
     "Shots": "qring.collectives.ghz.shots",
     "Classical": "qring.collectives.ring",

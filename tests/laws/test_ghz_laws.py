@@ -62,7 +62,9 @@ def test_digits_are_exact_on_perfect_copies(workers, coords, bits, readout, seed
     result = qring.all_reduce(rows, method=Ghz(encoding=unsigned(bits), readout=readout), rng=rng)
     assert (result.sums == rows.sum(axis=0)).all()
     if not isinstance(readout, Kitaev):
-        assert result.copies == coords * (workers * (2**bits - 1)).bit_length()
+        sum_bits = (workers * (2**bits - 1)).bit_length()
+        check = sum_bits + 16 if isinstance(readout, CodedDigits) else 0
+        assert result.copies == coords * sum_bits + check
 
 
 @pytest.mark.parametrize(("workers", "sum_bits"), [(2, 4), (3, 3), (4, 2), (5, 2)])
@@ -257,8 +259,80 @@ def test_hopeless_copies_are_given_up_and_said_so():
         encoding=unsigned(6), readout=Digits(failure=0.9), checksum=Checksum(block=300, attempts=2)
     )
     result = qring.all_reduce(rows, method=method, network=network, rng=rng)
-    assert result.failed == 300
-    assert any("failed their checksum" in caveat for caveat in result.caveats)
+    assert isinstance(result, qring.GhzAborted)
+    assert (result.coords, result.attempts) == (300, 2)
+    assert result.evidence()["attempts"] == 2
+    assert "failed its checksum 2 times" in str(result)
+    assert result.ledger.totals.setup_qubits > 2 * 2 * 300 * 6  # both attempts are charged
+    assert len(result.sums) == 0
+    exact = qring.Network(qubit_noise=QubitNoise.of_visibility(0.5, 3))
+    tested = qring.Vga(ghz=method, verification=qring.CutAndChoose(tolerated=0.4))
+    assert isinstance(qring.all_reduce(rows, method=tested, network=exact, rng=rng), qring.Aborted)
+
+
+def test_a_readout_that_was_only_measured_is_never_used_without_a_checksum():
+    pytest.importorskip("ldpc")
+    assert Ghz(encoding=unsigned(6), readout=CodedDigits()).checksum == Checksum()
+    own = Checksum(bits=20)
+    assert Ghz(encoding=unsigned(6), readout=CodedDigits(), checksum=own).checksum is own
+    assert Ghz(encoding=unsigned(6)).checksum is None
+    rng = np.random.default_rng(3)
+    rows = words(rng, 4, 2048, 6)
+    network = Network(qubit_noise=QubitNoise.of_visibility(0.75, 4))
+    results = [
+        qring.all_reduce(
+            rows, method=Ghz(encoding=unsigned(6), readout=CodedDigits(), checksum=checksum),
+            network=network, rng=np.random.default_rng(5),
+        )
+        for checksum in (None, Checksum())
+    ]  # fmt: skip
+    assert results[0].ledger == results[1].ledger  # the checksum is charged
+    assert (results[0].sum == rows.sum(axis=0)).all()
+    assert 0 < results[0].wrong <= 8 * (2**-16 + 2e-9)
+    assert any("wrong with probability at most 0.00012" in said for said in results[0].caveats)
+
+
+@pytest.mark.parametrize("checksum", [None, Checksum(block=4, bits=2, attempts=3)])
+def test_how_likely_a_run_is_wrong_is_a_bound(checksum):
+    failure, coords, runs = 0.02, 8, 400
+    method = Ghz(encoding=unsigned(3), readout=Digits(failure=failure), checksum=checksum)
+    network = Network(qubit_noise=QubitNoise.of_visibility(0.4, 2))
+    rng = np.random.default_rng(12)
+    wrong, said = 0, 1.0
+    for _ in range(runs):
+        rows = words(rng, 2, coords, 3)
+        result = qring.all_reduce(rows, method=method, network=network, rng=rng)
+        if isinstance(result, qring.GhzAborted):
+            continue
+        said = result.wrong
+        wrong += bool((result.sum != rows.sum(axis=0)).any())
+    if checksum is None:
+        assert said == pytest.approx(1 - (1 - failure) ** coords)
+    else:
+        part = 1 - (1 - failure) ** 4
+        assert said == pytest.approx(2 * 3 * part * (2**-2 + failure))
+    room = 6 * np.sqrt(runs * said * (1 - said))  # six deviations: false alarm below 1e-8
+    assert wrong <= runs * said + room
+    assert wrong > 0  # the bound is no vacuous one
+
+
+def test_a_run_of_perfect_copies_is_never_wrong():
+    result = qring.all_reduce(
+        words(np.random.default_rng(0), 3, 50, 4), method=Ghz(encoding=unsigned(4)),
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert result.wrong == 0
+    assert not any("wrong" in caveat for caveat in result.caveats)
+
+
+def test_coded_sums_that_wrap_are_refused():
+    pytest.importorskip("ldpc")
+    pytest.importorskip("dp_accounting")
+    promise = qring.Promise(epsilon=1.0, delta=1e-5, clip=1.0)
+    plan = qring.calibrate(promise, workers=3, coords=8, word_bits=16)
+    method = Ghz(encoding=qring.DistributedGaussian(plan=plan), readout=CodedDigits())
+    with pytest.raises(qring.InputError, match="only as good as its checksum"):
+        qring.all_reduce(np.zeros((3, 8)), method=method, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("tie", Tie)

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from qring.collectives.ghz.method import Ghz, Session
+from qring.collectives.ghz.outcome import GivenUpError
 from qring.encoding.signs import SignVote
 from qring.encoding.values import WordEncoding
 from qring.errors import InputError, PeerError
@@ -50,7 +51,8 @@ class GhzHook:
         self.workers = dist.get_world_size(self._wiring)
         self._rng = np.random.default_rng(seed)  # the same on all ranks: all hear the same
         self.ledger = Ledger()
-        self.copies = self.repeated = self.failed = 0
+        self.copies = self.repeated = 0
+        self.wrong = 0.0  # probability that any sum so far is wrong, at most
         self._ghz = method.ghz if isinstance(method, Vga) else method
         early = self._ghz.open(self.network.open(self.workers, copy.deepcopy(self._rng)))  # refuse
         self._weights = early.weights
@@ -69,7 +71,7 @@ class GhzHook:
         Raises:
             InputError: values that the encoding cannot hold, on any rank (all ranks are told), or
                 a state restored without its group.
-            PeerError: the copies failed their tests, or ran out.
+            PeerError: the copies failed their tests, ran out, or could not be read right.
         """
         if self._wiring is None:
             raise InputError("this hook's state was restored from a file: make a new GhzHook")
@@ -84,11 +86,13 @@ class GhzHook:
             ]
         except RanOutError as error:
             raise PeerError(f"verified copies ran out: {error}") from None
+        except GivenUpError as error:
+            raise PeerError(f"no sum: {error}") from None
         result = session.result(np.concatenate(parts))
         self.ledger += result.ledger
         self.copies += result.copies
         self.repeated += result.repeated
-        self.failed += result.failed
+        self.wrong = min(1.0, self.wrong + result.wrong)
         return result.sum
 
     def _open(self, words: int) -> tuple[Session, bool]:

@@ -168,7 +168,7 @@ def test_ghz_sums_equal_those_of_words_on_the_ring(capsys, files, readout):
     assert "4 bits a word + 2 carry = 6 bits" in err
     assert "not verified" in err
     assert answer["result_hash"] == ring["result_hash"]
-    assert answer["copies"] == answer["copies_per_coordinate"] * 35
+    assert answer["copies"] == pytest.approx(answer["copies_per_coordinate"] * 35)
     assert answer["totals"]["setup_qubits"] == 3 * answer["copies"]
     assert answer["repeated"] == 0
     if readout == "digits":
@@ -323,3 +323,29 @@ def test_places_that_take_no_sum_are_refused_before_the_run(capsys, files, tmp_p
     assert "is a folder" in refused(capsys, "allreduce", *files, "--out", tmp_path / "d.npy")
     (tmp_path / "full.npy").symlink_to("/dev/full")
     assert "No space left" in refused(capsys, "allreduce", *files, "--out", tmp_path / "full.npy")
+
+
+def test_coded_readout_is_checked_and_a_block_given_up_aborts(capsys, tmp_path):
+    pytest.importorskip("ldpc")
+    paths = []
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        paths.append(tmp_path / f"worker{k}.npy")
+        np.save(paths[-1], rng.uniform(-1, 1, 600))
+    words = ["allreduce", *paths, "--word-bits", 16, "--clip", 1, "--seed", 3]
+    coded = [*words, "--protocol", "ghz", "--readout", "coded", "--visibility"]
+    status, out, err = run(capsys, *coded, 0.75, "--json")
+    assert "a checksum is added, and charged" in err
+    answer = json.loads(out)
+    if status == 0:
+        right = json.loads(run(capsys, *words, "--json")[1])
+        assert answer["result_hash"] == right["result_hash"]
+        assert 0 < answer["wrong_at_most"] < 1e-3
+        assert "wrong with probability at most" in err
+    else:
+        assert status == 1
+        assert answer["aborted"].startswith("a block of coordinates failed its checksum")
+    monkey = [*words, "--protocol", "ghz", "--checksum", "--failure", 0.9, "--visibility", 0.3]
+    status, out, err = run(capsys, *monkey)
+    assert status == 1
+    assert "failed its checksum 8 times" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Callable
 
 from qring.cli.protocols import adversary
@@ -43,12 +44,16 @@ def add_options(add: Callable[..., argparse.Action]) -> None:
         help="ghz: how outcome bits are made public (default: xor-ring)")  # fmt: skip
     add("--distribute", choices=[kind.value for kind in Distribution], default="star",
         help="ghz: where copies come from (default: star)")  # fmt: skip
-    add("--checksum", action="store_true", help="ghz: find wrong sums and read them again")
+    add("--checksum", action="store_true", help="ghz, vga: find wrong sums and read them again; "
+        "always on with --readout coded")  # fmt: skip
     adversary.add_options(add)
 
 
 def method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Ghz:
-    """Make the method that the options describe."""
+    """Make the method that the options describe; say so where it adds a checksum."""
+    if arguments.readout == "coded" and not arguments.checksum:
+        print("qring: how often --readout coded fails is only measured: a checksum is added, "
+              "and charged", file=sys.stderr)  # fmt: skip
     return Ghz(
         encoding=words(encoding, arguments.protocol),
         readout=_READOUTS[arguments.readout](arguments.failure),
@@ -72,6 +77,7 @@ def figures(result: Aggregate) -> dict[str, int | float]:
         "copies": result.copies,
         "copies_per_coordinate": result.copies_per_coordinate,
         "repeated": result.repeated,
+        "wrong_at_most": result.wrong,
     }
 
 

@@ -24,8 +24,8 @@ __all__ = ["Checksum"]
 class Checksum:
     """Check every ``block`` coordinates with weights of ``bits`` bits; repeat blocks that fail.
 
-    A wrong block passes with probability at most 2^−bits (exact). After ``attempts`` failures the
-    block is given up, and the result says so.
+    A wrong block passes an attempt with probability at most 2^−bits (exact). After ``attempts``
+    failures the run aborts.
     """
 
     block: int = 8192
@@ -43,7 +43,8 @@ class Checksum:
         if sum_bits + self.bits > MAX_SUM_BITS:
             raise InputError(
                 f"a checksum of {self.bits} bits over {sum_bits}-bit sums takes "
-                f"{sum_bits + self.bits} bits, more than {MAX_SUM_BITS}; use fewer bits"
+                f"{sum_bits + self.bits} bits, more than {MAX_SUM_BITS}; use smaller words, "
+                "or fewer bits of checksum"
             )
 
     def weights(self, coords: int, rng: np.random.Generator) -> Words:

@@ -44,7 +44,7 @@ _ITERATIONS = 100
 class CodedDigits:
     """Read digit planes of ``block`` coordinates through a code. Needs the extra [codes].
 
-    Standing of its failure probability: sampled; pair it with a checksum, which repeats what
+    Standing of its failure probability: sampled; :class:`Ghz` adds a checksum, which repeats what
     failed. ``seed`` names the public code.
     """
 
@@ -58,6 +58,17 @@ class CodedDigits:
             raise InputError(
                 f"a code over {self.block} coordinates is too short; use {_SHORTEST} or more"
             )
+
+    @property
+    def standing(self) -> str:
+        """Of the failure probability: it was measured, so that a checksum must find what failed."""
+        return "sampled"
+
+    def wrong(self, coords: int, visibility: float) -> float | None:
+        """Probability that any of ``coords`` sums is wrong, at most, where no code is used."""
+        if visibility == 1 or coords < _SHORTEST:
+            return Digits(failure=_SHORT_FAILURE).wrong(coords, visibility)
+        return None
 
     def read(self, batch: GhzBatch, sum_bits: int) -> Words:
         """Read all digits, lowest first: data and check copies of a plane are measured at once.

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.ghz.readout import (
+    any_of,
     check_failure,
     check_visibility,
     digit_failure,
@@ -70,6 +71,15 @@ class Digits:
     def block(self) -> int:
         """Coordinates that are best read together."""
         return 1 << 16
+
+    @property
+    def standing(self) -> str:
+        """Of the failure probability."""
+        return "bound"
+
+    def wrong(self, coords: int, visibility: float) -> float:
+        """Probability that any of ``coords`` sums is wrong, at most."""
+        return any_of(coords, self.failure) if visibility < 1 else 0.0
 
     def read(self, batch: GhzBatch, sum_bits: int) -> Words:
         """Read all digits, lowest first; copies of one digit are measured in parallel."""

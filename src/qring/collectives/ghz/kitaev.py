@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.ghz.readout import (
+    any_of,
     check_failure,
     check_visibility,
     digit_failure,
@@ -45,6 +46,15 @@ class Kitaev:
     def block(self) -> int:
         """Coordinates that are best read together."""
         return 1 << 14
+
+    @property
+    def standing(self) -> str:
+        """Of the failure probability."""
+        return "bound"
+
+    def wrong(self, coords: int, visibility: float) -> float:
+        """Probability that any of ``coords`` sums is wrong, at most."""
+        return any_of(coords, self.failure)
 
     def read(self, batch: GhzBatch, sum_bits: int) -> Words:
         """Tally every scale, then decode from the lowest digit up."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qring.collectives.aggregate import Aggregate, Progress
 from qring.collectives.ghz.checksum import Checksum
 from qring.collectives.ghz.digits import Digits
+from qring.collectives.ghz.outcome import GhzAborted, GivenUpError
 from qring.collectives.ghz.reading import read_block
 from qring.collectives.ghz.readout import Readout, check_visibility
 from qring.encoding.signs import SignVote
@@ -37,13 +38,14 @@ class GhzAggregate(Aggregate):
     """An aggregate read from GHZ copies.
 
     ``copies`` counts all that were used, checksums and repetitions included; ``repeated`` the
-    coordinates read again because a checksum failed; ``failed`` those given up. ``view`` is all an
-    adversary saw and holds, empty unless the network records it.
+    coordinates read again because a checksum failed. ``wrong`` is the probability that any
+    coordinate of this run is wrong, at most, if nobody tampered. ``view`` is all an adversary saw
+    and holds, empty unless the network records it.
     """
 
     copies: int
     repeated: int
-    failed: int
+    wrong: float
     view: View = ()
 
     @property
@@ -57,7 +59,8 @@ class Ghz:
     """Sum words in the phases of shared GHZ states.
 
     ``weights``, one non-zero integer a worker, makes it Σ w_i·x_i. ``checksum`` finds and repeats
-    wrong sums. What is announced tells sums only, if the copies are good: nothing here tests them.
+    wrong sums; a readout whose failure is only measured gets one unless it is given. What is
+    announced tells sums only, if the copies are good: nothing here tests them.
     """
 
     encoding: WordEncoding
@@ -69,8 +72,10 @@ class Ghz:
 
     def __post_init__(self) -> None:
         check_words(self.encoding, "ghz")
-        check_able("readout", self.readout, ("read", "reserve", "block"),
+        check_able("readout", self.readout, ("read", "reserve", "block", "standing", "wrong"),
                    "a readout such as qring.Digits()")  # fmt: skip
+        if self.checksum is None and self.readout.standing == "sampled":
+            object.__setattr__(self, "checksum", Checksum())
         check_enum("distribution", self.distribution, Distribution)
         check_enum("announcement", self.announcement, Announcement)
         if self.checksum is not None:
@@ -80,7 +85,9 @@ class Ghz:
         if self.weights is not None and 0 in self.weights:
             raise InputError(f"weights must be non-zero integers, not {self.weights}")
 
-    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> GhzAggregate:
+    def run(
+        self, gradients: NDArray[Any], run: Run, progress: Progress
+    ) -> GhzAggregate | GhzAborted:
         """Sum ``gradients`` of shape (workers, coords), one block of coordinates after another.
 
         Raises:
@@ -91,7 +98,16 @@ class Ghz:
         session = self.open(run)
         self.encoding.check(gradients)
         words, _ = self.encoding.encode(gradients)
-        return session.result(session.read(words, progress))
+        try:
+            return session.result(session.read(words, progress))
+        except GivenUpError as error:
+            return GhzAborted(
+                sums=np.empty((0, gradients.shape[1])),
+                ledger=run.ledger(),
+                workers=run.workers,
+                coords=error.coords,
+                attempts=error.attempts,
+            )
 
     def open(self, run: Run, supply: Supply[Any] | None = None) -> Session:
         """Prepare to sum blocks of words of all workers of ``run``.
@@ -139,7 +155,6 @@ class Session:
 
     __slots__ = (
         "_copies",
-        "_failed",
         "_method",
         "_repeated",
         "_run",
@@ -147,6 +162,7 @@ class Session:
         "_sum_bits",
         "_supply",
         "_verified",
+        "_wrong",
         "weights",
     )  # fmt: skip
 
@@ -162,7 +178,10 @@ class Session:
         self._sum_bits = budget.sum_bits
         if method.checksum is not None:
             if budget.carry_bits == 0:
-                raise InputError("a checksum needs exact sums, but these wrap: leave it out")
+                cure = "leave it out"
+                if method.readout.standing == "sampled":
+                    cure = "choose another readout: this one is only as good as its checksum"
+                raise InputError(f"a checksum needs exact sums, but these wrap: {cure}")
             method.checksum.check_width(self._sum_bits)
         self._method, self._run = method, run
         self._shared = run.copies(
@@ -170,7 +189,8 @@ class Session:
         )
         self._verified = supply is not None
         self._supply = supply if supply is not None else self._shared.fresh()
-        self._copies = self._repeated = self._failed = 0
+        self._copies = self._repeated = 0
+        self._wrong = 0.0
 
     def sum(self, total: Words, words: Words | None) -> Words:
         """Read the sums, mod 2^B, of a block whose weighted words add up to ``total`` mod 2^64.
@@ -193,7 +213,7 @@ class Session:
         )
         self._copies += reading.copies
         self._repeated += reading.repeated
-        self._failed += reading.failed
+        self._wrong += reading.wrong
         return reading.sums - below
 
     def read(self, words: Words, progress: Progress) -> Words:
@@ -215,7 +235,7 @@ class Session:
             caveats=self._caveats(),
             copies=self._copies,
             repeated=self._repeated,
-            failed=self._failed,
+            wrong=min(1.0, self._wrong),
             view=self._run.seen(),
         )
 
@@ -237,6 +257,10 @@ class Session:
             )
         if isinstance(self._method.encoding, SignVote):
             found.append("the number of votes of every coordinate is public, not only its sign")
-        if self._failed:
-            found.append(f"{self._failed} coordinates failed their checksum to the last attempt")
+        if self._wrong:
+            standing = self._method.readout.standing if self._method.checksum is None else "bound"
+            found.append(
+                f"a coordinate of this run is wrong with probability at most "
+                f"{min(1.0, self._wrong):.2g} in all ({standing}; if nobody tampered)"
+            )
         return tuple(found)

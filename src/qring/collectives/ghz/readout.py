@@ -12,7 +12,14 @@ from qring.errors import InputError
 from qring.network.ghz import GhzBatch, Words
 from qring.validate import check_probability
 
-__all__ = ["Readout", "check_failure", "check_visibility", "digit_failure", "set_digit"]
+__all__ = [
+    "Readout",
+    "any_of",
+    "check_failure",
+    "check_visibility",
+    "digit_failure",
+    "set_digit",
+]
 
 
 class Readout(Protocol):
@@ -21,6 +28,13 @@ class Readout(Protocol):
     @property
     def block(self) -> int:
         """Coordinates that are best read together."""
+
+    @property
+    def standing(self) -> str:
+        """Standing of :meth:`wrong`: bound, asymptotic, or sampled, which takes a checksum."""
+
+    def wrong(self, coords: int, visibility: float) -> float | None:
+        """Probability that any of ``coords`` sums is wrong, at most; None if only measured."""
 
     def read(self, batch: GhzBatch, sum_bits: int) -> Words:
         """Estimate every coordinate's total mod 2^``sum_bits``, shape (coords,).
@@ -46,6 +60,11 @@ def check_visibility(visibility: float) -> float:
             "lower the noise or the number of workers"
         )
     return visibility
+
+
+def any_of(coords: int, failure: float) -> float:
+    """Probability that any of ``coords`` independent sums is wrong, each with ``failure``."""
+    return -math.expm1(coords * math.log1p(-failure))
 
 
 def digit_failure(failure: float, digits: int) -> float:

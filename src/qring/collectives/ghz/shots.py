@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from qring.collectives.ghz.readout import check_failure, check_visibility
+from qring.collectives.ghz.readout import any_of, check_failure, check_visibility
 from qring.errors import InputError
 from qring.network.ghz import GhzBatch, Words
 
@@ -39,6 +39,15 @@ class Shots:
     def block(self) -> int:
         """Coordinates that are best read together."""
         return 1 << 14
+
+    @property
+    def standing(self) -> str:
+        """Of the failure probability."""
+        return "asymptotic"
+
+    def wrong(self, coords: int, visibility: float) -> float:
+        """Probability that any of ``coords`` sums is wrong, at most."""
+        return any_of(coords, self.failure)
 
     def reserve(self, coords: int, sum_bits: int, visibility: float) -> int:
         """Copies that suffice, exactly."""

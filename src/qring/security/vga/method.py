@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Progress
 from qring.collectives.ghz.method import Ghz, Session
+from qring.collectives.ghz.outcome import GivenUpError
 from qring.ledger import Phase
 from qring.network.adversary.base import History
 from qring.network.pool import Pool
@@ -74,6 +75,8 @@ class Vga:
             sums = opened.session.read(words, progress)
         except RanOutError:
             return ended(cause=Cause.RAN_OUT, ledger=run.ledger())
+        except GivenUpError:
+            return ended(cause=Cause.GIVEN_UP, ledger=run.ledger())
         result, verified = opened.session.result(sums), opened.verified
         return VgaAggregate(
             **{f.name: getattr(result, f.name) for f in fields(result) if f.name != "caveats"},

@@ -43,6 +43,7 @@ class Cause(Enum):
 
     TESTS_FAILED = "copies failed their tests"
     RAN_OUT = "the readout needed more copies than had been verified"
+    GIVEN_UP = "a block of coordinates failed its checksum to the last attempt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,7 +61,7 @@ class VgaRejected(Aborted):
         check_enum("cause", self.cause, Cause)
 
     def __str__(self) -> str:
-        if self.cause is Cause.RAN_OUT:
+        if self.cause is not Cause.TESTS_FAILED:
             return f"aborted: {self.cause.value}"
         worst = next(verdict for verdict in reversed(self.verdicts) if verdict.failed)
         first = worst.evidence[0]

@@ -1,0 +1,47 @@
+"""How a sum in GHZ phases ends without a sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qring.collectives.aggregate import Aborted
+
+__all__ = ["GhzAborted", "GivenUpError"]
+
+
+class GivenUpError(Exception):
+    """A block of sums failed its checksum to the last attempt; inside the package only."""
+
+    def __init__(self, coords: int, attempts: int) -> None:
+        super().__init__(coords, attempts)
+        self.coords, self.attempts = coords, attempts
+
+    def __str__(self) -> str:
+        return (
+            f"a block of {self.coords:,} coordinates failed its checksum {self.attempts} times; "
+            "choose copies of higher visibility, a readout with a lower failure, or more attempts"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GhzAborted(Aborted):
+    """A run that ended without a sum: a block of ``coords`` coordinates could not be read right.
+
+    Its checksum failed in every one of ``attempts`` attempts. What was announced until then tells
+    sums only, if the copies were good.
+    """
+
+    coords: int
+    attempts: int
+
+    def __str__(self) -> str:
+        return f"aborted: {GivenUpError(self.coords, self.attempts)}"
+
+    def evidence(self) -> dict[str, Any]:
+        """What could not be read, and how often it was tried."""
+        return {
+            "aborted": "a block of coordinates failed its checksum to the last attempt",
+            "coords": self.coords,
+            "attempts": self.attempts,
+        }
