@@ -69,7 +69,10 @@ def _run(arguments: argparse.Namespace) -> int:
                     **dataclasses.asdict(job),
                     "sum_bits": job.sum_bits,
                     "standing": "bound, finite size, noiseless copies and pairs",
-                    "protocols": [dataclasses.asdict(bill) for bill in priced],
+                    "protocols": [
+                        {**dataclasses.asdict(bill), "total_epsilon": bill.total_epsilon}
+                        for bill in priced
+                    ],
                     "fewest": winners(priced),
                     "leak_of_static_inputs_bits_a_coordinate": leak_of_static_gaussian(job.workers),
                 }
@@ -88,6 +91,13 @@ def _as_table(job: Job, priced: tuple[Bill, ...]) -> str:
         f"{job.rounds:,} rounds, epsilon {job.epsilon:.3g} over all of them"
     )
     remarks = [f"{bill.protocol}: {bill.remark}" for bill in priced if bill.remark]
+    remarks += [
+        f"{bill.protocol}: secrecy epsilon {bill.secrecy:.3g}, correctness epsilon "
+        f"{bill.correctness:.3g} (mask sums, and the check after each ring), total "
+        f"{bill.total_epsilon:.3g}"
+        for bill in priced
+        if bill.secrecy is not None and bill.correctness is not None
+    ]
     fewest = [
         f"fewest against {'an outsider' if level == 'outsider' else level}: "
         + "; ".join(f"{figure.replace('_', ' ')}: {name}" for figure, name in by.items())
@@ -103,7 +113,8 @@ def _as_table(job: Job, priced: tuple[Bill, ...]) -> str:
 
 def _online(bill: Bill) -> str:
     if bill.online_qubits:
-        return f"{_short(bill.online_qubits)} qubits"
+        bits = f" + {_short(bill.online_bits)} bits" if bill.online_bits else ""
+        return f"{_short(bill.online_qubits)} qubits{bits}"
     return f"{_short(bill.online_bits)} bits"
 
 

@@ -77,7 +77,9 @@ def _run(arguments: argparse.Namespace) -> int:
         "sum_bits": label.sum_bits,
         "masks": label.masks,
         "left": left,
-        "epsilon": label.epsilon,
+        "epsilon_secrecy": label.epsilon,
+        "epsilon_correctness": label.correctness,
+        "epsilon_total": label.epsilon + label.correctness,
         "corrupted_words_withstood": label.withstood,
     }
     if made is not None:

@@ -53,8 +53,9 @@ def _run(arguments: argparse.Namespace) -> int:
     ledgers = json.loads((out / "ledger.json").read_text())
     if settings.protocol is Protocol.PRIVATE:
         print(
-            f"qring: epsilon {settings.epsilon:.3g} over all of training (bound, finite size); "
-            "sums still tell what sums tell",
+            f"qring: over all of training: secrecy epsilon {settings.epsilon:.3g}, correctness "
+            f"epsilon {2 * settings.epsilon:.3g}, total {3 * settings.epsilon:.3g} (bounds, finite "
+            "size); sums still tell what sums tell",
             file=sys.stderr,
         )
     if settings.noise.error_probability and settings.protocol is Protocol.SUPERDENSE:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from qring.errors import InputError
+from qring.theory.integrity import announced_bits
 from qring.theory.privacy import hashed_checks
 
 __all__ = ["Bill", "Job", "Protects", "Winner", "bills", "winners"]
@@ -64,8 +65,9 @@ class Bill:
     ``states``: GHZ copies or pairs of the offline phase, of which ``tests`` are measured only to
     test them; ``qubits_sent`` is what sharing them sends. ``memory_qubits``: qubits one worker
     keeps at once. ``one_qubit``, ``two_qubit``: operations on kept qubits, measurements included.
-    ``online``: qubits on the busiest link, a round (bits where no qubit is sent); ``secret_bits``
-    of key that are used up.
+    ``online``: qubits on the busiest link, a round, and bits; ``secret_bits`` of key that are used
+    up. ``secrecy`` bounds what is told beyond sums over all rounds, ``correctness`` the probability
+    that a sum of any round is wrong and nobody notices; ``None`` where nothing bounds it here.
     """
 
     protocol: str
@@ -79,7 +81,16 @@ class Bill:
     online_qubits: int = 0
     online_bits: int = 0
     secret_bits: int = 0
+    secrecy: float | None = None
+    correctness: float | None = None
     remark: str = ""
+
+    @property
+    def total_epsilon(self) -> float | None:
+        """Secrecy and correctness together, where both are bounded."""
+        if self.secrecy is None or self.correctness is None:
+            return None
+        return min(1.0, self.secrecy + self.correctness)
 
 
 def bills(job: Job) -> tuple[Bill, ...]:
@@ -220,6 +231,9 @@ def _private(job: Job, *, batches: int) -> Bill:
         memory_qubits=copies,
         one_qubit=batches * job.workers * (copies + used),
         online_qubits=_online(job),
+        online_bits=announced_bits(job.coords, job.sum_bits, epsilon * job.coords / masks),
+        secrecy=batches * epsilon,
+        correctness=2 * batches * epsilon,
         remark="one test before the first round: ε does not grow with the rounds"
         if ahead
         else "single-qubit operations only",

@@ -63,6 +63,8 @@ def test_masks_are_made_ahead_counted_and_used_up(files, capsys, tmp_path):
     assert "50 masks are needed" in capsys.readouterr().err
     assert main(["masks", folder, "--make", "5", *ask]) == 2
     assert "exists already" in capsys.readouterr().err
+    assert made["epsilon_total"] == made["epsilon_secrecy"] + made["epsilon_correctness"]
+    assert made["epsilon_secrecy"] == 2**-10 >= made["epsilon_correctness"]
     assert main(["masks", folder]) == 0
     assert "corrupted words withstood" in capsys.readouterr().out
 

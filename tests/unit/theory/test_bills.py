@@ -110,3 +110,17 @@ def test_who_wins_depends_on_whom_one_fears():
 def test_jobs_that_cannot_be(change):
     with pytest.raises(InputError):
         job(**change)
+
+
+def test_secrecy_correctness_and_their_total_cover_all_rounds():
+    for rounds in (1, 10):
+        for bill in bills(job(rounds=rounds)):
+            if bill.protocol.startswith("private"):
+                assert bill.secrecy == pytest.approx(2.0**-40)
+                assert bill.correctness == pytest.approx(2.0**-39)
+                assert bill.total_epsilon == pytest.approx(3 * 2.0**-40)
+                assert bill.online_bits >= 2_400
+            else:
+                assert bill.total_epsilon is None
+    (own,) = (bill for bill in bills(job()) if bill.protocol == "private")
+    assert own.online_bits == 2_400  # 2·m·B, m = 60

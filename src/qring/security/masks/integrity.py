@@ -152,16 +152,16 @@ class IntegrityCheck:
         """
         chosen = PowerHash(self.size, self.size.drawn(coins), self.sum_bits)
         same = len(results) > 1 and bool((results == results[:1]).all())
-        hashed = chosen.combine(np.concatenate([masked, results[:1] if same else results]))
-        own, held = hashed[: len(masked)], hashed[len(masked) :]
-        if same:
-            held = np.broadcast_to(held, own.shape)
-        everyone = gathering.everyone(np.concatenate([own, held], axis=1))
+        low_bits = np.uint64((1 << self.sum_bits) - 1)
+        together = masked.sum(axis=0, dtype=np.uint64, keepdims=True) & low_bits
+        # Hashes are linear: that of the sum of words is the sum of what is announced of each.
+        hashed = chosen.combine(np.concatenate([together, results[:1] if same else results]))
+        held = np.broadcast_to(hashed[1:], (len(results), self.size.rows))
+        total = gathering.total(hashed[:1]) & low_bits
+        ends = gathering.everyone(held)
         broadcast(self.bits)
-        shares, ends = np.split(everyone, 2, axis=1)
-        honest = [worker for worker in range(len(everyone)) if worker not in liars]
+        honest = [worker for worker in range(len(ends)) if worker not in liars]
         expected = ends[honest[0]]
-        total = shares.sum(axis=0, dtype=np.uint64) & np.uint64((1 << self.sum_bits) - 1)
         return IntegrityVerdict(
             epsilon=self.epsilon,
             sums_fit=bool(liars) or bool((total == expected).all()),
