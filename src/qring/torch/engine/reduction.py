@@ -37,6 +37,14 @@ class Reduction:
     divide: bool = False
     linear: bool = False
 
+    def finish(self, total: torch.Tensor, size: int) -> None:
+        """Divide what ``size`` ranks have reduced, in place, if the reduction is a mean.
+
+        Whole numbers are rounded towards zero, as NCCL does.
+        """
+        if self.divide:
+            total.div_(size, rounding_mode=None if total.is_floating_point() else "trunc")
+
 
 _FOLDS: Mapping[object, Reduction] = {
     ReduceOp.SUM: Reduction(code=1, fold=torch.add, linear=True),
@@ -68,8 +76,8 @@ def _reduction_for(kind: object, dtype: torch.dtype) -> Reduction:
         raise InputError(f"cannot reduce with {name}; choose one of {known}")
     if dtype not in (*_FLOATS, *_INTEGERS, torch.bool):
         raise InputError(f"cannot reduce {dtype} tensors")
-    if found.divide and dtype not in _FLOATS:
-        raise InputError(f"cannot average {dtype} tensors; use SUM, or convert to float first")
+    if found.divide and dtype is torch.bool:
+        raise InputError("cannot average torch.bool tensors; convert to float first")
     if found.code >= 6 and dtype in _FLOATS:
         raise InputError(f"{name} works on the bits of whole numbers, not on {dtype}")
     return found

@@ -25,7 +25,7 @@ def all_reduce(node: Node, flat: torch.Tensor, reduction: Reduction, call: Call)
         cargo = _cut(flat, node.size, in_place=True)
         plan = plan_for(Collective.ALL_REDUCE, node.rank, node.size)
         node.run(call, plan, cargo, reduction.fold)
-    _divide(flat, reduction, node.size)
+    reduction.finish(flat, node.size)
 
 
 def reduce(node: Node, flat: torch.Tensor, root: int, reduction: Reduction, call: Call) -> None:
@@ -35,7 +35,7 @@ def reduce(node: Node, flat: torch.Tensor, root: int, reduction: Reduction, call
         plan = plan_for(Collective.REDUCE, node.rank, node.size, root)
         node.run(call, plan, cargo, reduction.fold)
     if node.rank == root:
-        _divide(flat, reduction, node.size)
+        reduction.finish(flat, node.size)
 
 
 def reduce_scatter(
@@ -50,7 +50,7 @@ def reduce_scatter(
         node.run(call, plan, cargo, reduction.fold)
     else:
         out.copy_(chunks[0])
-    _divide(out, reduction, node.size)
+    reduction.finish(out, node.size)
 
 
 def all_gather(node: Node, mine: torch.Tensor, outs: Sequence[torch.Tensor], call: Call) -> None:
@@ -96,8 +96,3 @@ def _cut(flat: torch.Tensor, size: int, *, in_place: bool = False) -> Cargo:
     lengths = gloo_lengths(flat.numel(), flat.itemsize, size)
     chunks = dict(enumerate(flat.split_with_sizes(lengths)))
     return Cargo(lengths=dict(enumerate(lengths)), brings=chunks, takes=chunks, in_place=in_place)
-
-
-def _divide(flat: torch.Tensor, reduction: Reduction, size: int) -> None:
-    if reduction.divide:
-        flat.div_(size)

@@ -36,9 +36,17 @@ def all_reduce_sparse(node: Node, tensor: torch.Tensor, reduction: Reduction, ca
             check_invariants=False,
         )  # fmt: skip
         total = part if rank == 0 else total + part
-    if reduction.divide:
-        total = total / node.size
-    tensor.copy_(total.coalesce())
+    total = total.coalesce()
+    indices, values = total.indices(), total.values()
+    reduction.finish(values, node.size)
+    with torch.inference_mode(False), torch.no_grad():
+        # The user's tensor takes over these two, and cannot be trained with those of inference.
+        tensor.copy_(
+            torch.sparse_coo_tensor(
+                indices.clone(), values.clone(), mine.shape, is_coalesced=True,
+                check_invariants=False,
+            )
+        )  # fmt: skip
 
 
 def _gather_columns(node: Node, rows: torch.Tensor, most: int, call: Call) -> list[torch.Tensor]:
