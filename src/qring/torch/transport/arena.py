@@ -10,7 +10,6 @@ Every control word has a single writer at a time, so plain stores suffice.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import mmap
 import os
 from pathlib import Path
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from qring.torch.transport import futex
 
-__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Loan", "Message", "Parcel", "close_descriptor"]
+__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Loan", "Message", "Parcel"]
 
 SLOTS = 8
 SLOT_BYTES = 1 << 20
@@ -45,43 +44,50 @@ _FREE, _TAKEN = 0, 1
 class Arena:
     """One rank's memory, as seen by this process."""
 
-    __slots__ = ("_anchor", "_memory", "_releases", "address", "array", "entries", "owner",
-                 "parcels", "ranks", "words")  # fmt: skip
+    __slots__ = ("_memory", "_releases", "address", "array", "entries", "owner", "parcels",
+                 "ranks", "words")  # fmt: skip
 
-    def __init__(self, memory: mmap.mmap, owner: int, ranks: int) -> None:
+    def __init__(self, memory: torch.Tensor, owner: int, ranks: int) -> None:
         self._memory, self.owner, self.ranks = memory, owner, ranks
-        self._anchor = ctypes.c_char.from_buffer(memory)
-        self.address = ctypes.addressof(self._anchor)
-        self.array = np.frombuffer(memory, np.uint8)
-        self.entries = memoryview(memory)
+        self.address = memory.data_ptr()
+        self.array: NDArray[np.uint8] = memory.numpy()
+        self.entries = self.array.data
         self.words = self.entries.cast("I")
         self._releases = futex.Signal(self.words, self.address, _RELEASES, _WANTS_SLOT)
-        self.parcels = tuple(Parcel(self, slot) for slot in range(SLOTS))
+        self.parcels = tuple(
+            Parcel(self, memory[start : start + SLOT_BYTES], slot)
+            for slot, start in enumerate(range(_first_slot(ranks), len(memory), SLOT_BYTES))
+        )
 
     @classmethod
     def create(cls, owner: int, ranks: int, token: bytes) -> tuple[Arena, int | None]:
         """Make the arena of this rank; with futexes, also the descriptor others can map."""
         size = _first_slot(ranks) + SLOTS * SLOT_BYTES
         descriptor = None
+        memory: torch.Tensor | None = None
         if futex.HAS_FUTEX:
-            descriptor = os.memfd_create("qring")
-            os.ftruncate(descriptor, size)
-        memory = mmap.mmap(-1 if descriptor is None else descriptor, size)
-        memory[: len(token)] = token
-        return cls(memory, owner, ranks), descriptor
+            with contextlib.suppress(OSError):  # a sandbox may forbid it
+                descriptor = os.memfd_create("qring")
+                os.ftruncate(descriptor, size)
+                memory = _mapped(f"/proc/self/fd/{descriptor}", size)
+        if memory is None:
+            memory = torch.zeros(size, dtype=torch.uint8)
+        arena = cls(memory, owner, ranks)
+        arena.entries[: len(token)] = token
+        return arena, descriptor
 
     @classmethod
     def open(cls, pid: int, descriptor: int, owner: int, ranks: int, token: bytes) -> Arena | None:
         """Map the arena of another process, or return None if it is out of reach."""
         size = _first_slot(ranks) + SLOTS * SLOT_BYTES
+        path = f"/proc/{pid}/fd/{descriptor}"
         try:
-            with Path(f"/proc/{pid}/fd/{descriptor}").open("r+b", buffering=0) as file:
-                if os.fstat(file.fileno()).st_size != size:
-                    return None
-                memory = mmap.mmap(file.fileno(), size)
-        except OSError:
+            if Path(path).stat().st_size != size:
+                return None
+            memory = _mapped(path, size)
+        except (OSError, RuntimeError):
             return None
-        if memory[: len(token)] != token:
+        if memory.numpy()[: len(token)].tobytes() != token:
             return None
         return cls(memory, owner, ranks)
 
@@ -191,10 +197,8 @@ class Parcel(Message):
 
     __slots__ = ("_arena", "_last", "_slot")
 
-    def __init__(self, arena: Arena, slot: int) -> None:
-        start = _first_slot(arena.ranks) + slot * SLOT_BYTES
-        whole = torch.from_numpy(arena.array[start : start + SLOT_BYTES])
-        super().__init__(whole, (arena.owner, slot))
+    def __init__(self, arena: Arena, memory: torch.Tensor, slot: int) -> None:
+        super().__init__(memory, (arena.owner, slot))
         self._arena, self._slot = arena, slot
         self._last: tuple[torch.dtype, int, torch.Tensor] | None = None
 
@@ -210,13 +214,11 @@ class Parcel(Message):
         self._arena.release(self._slot)
 
 
+def _mapped(path: str, size: int) -> torch.Tensor:
+    """Map a file of memory. PyTorch keeps no descriptor of it, as Python's own mapping does."""
+    return torch.from_file(path, shared=True, size=size, dtype=torch.uint8)
+
+
 def _first_slot(ranks: int) -> int:
     control = _QUEUES + ranks * _QUEUE_BYTES
     return (control + mmap.PAGESIZE - 1) // mmap.PAGESIZE * mmap.PAGESIZE
-
-
-def close_descriptor(descriptor: int | None) -> None:
-    """Close the memory file; what is mapped stays mapped."""
-    if descriptor is not None:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)

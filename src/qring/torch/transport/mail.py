@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import queue
 import selectors
 import socket
 import struct
@@ -22,28 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.errors import PeerError
-from qring.torch.transport.watch import SLICE_S, Watch
+from qring.torch.transport.endpoints import HELLO_BYTES, Endpoint
+from qring.torch.transport.senders import Done, Sender
+from qring.torch.transport.watch import Watch
 
-__all__ = ["HELLO_BYTES", "Address", "Mail", "Receipt"]
+__all__ = ["HELD_BYTES", "Mail", "Receipt"]
 
-HELLO_BYTES = 20
+HELD_BYTES = 64 << 20
+"""What a rank keeps of messages that nobody has asked for; more than that stays with senders."""
 _HEADER = struct.Struct("<qQ")
-_TIMEVAL = struct.pack("@ll", 0, int(SLICE_S * 1e6))
 _FAREWELL_S = 5.0
 _TICK_S = 0.05
 _PATIENCE_S = 0.1
-
-Done = Callable[[BaseException | None, int], None]
-"""Called once at the end of a send or a receive, with the error, if any, and the other rank."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a rank listens for mail, and what to say there."""
-
-    host: str
-    port: int
-    token: bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,43 +72,52 @@ class _Line:
     got: int = 0
     src: int | None = None
     letter: _Letter | None = None
+    put_off: tuple[int, int, int] | None = None
+    """Rank, tag and size of a message too long to be kept until somebody asks for it."""
 
 
 class Mail:
     """All point-to-point messages of one rank in one group."""
 
     def __init__(
-        self, rank: int, addresses: Sequence[Address], listener: socket.socket, watch: Watch
+        self, rank: int, addresses: Sequence[Endpoint], listener: socket.socket, watch: Watch
     ) -> None:
         self._rank, self._addresses, self._watch = rank, addresses, watch
         self._listener = listener
-        self._lock = threading.Lock()
-        self._senders: dict[int, _Sender] = {}
+        self._lock = threading.RLock()  # a signal handler may send what it interrupts
+        self._senders: dict[int, Sender] = {}
         self._awaited: list[Receipt] = []
         self._unclaimed: list[_Letter] = []
+        self._held_bytes = 0
+        self._put_off: list[_Line] = []
         self._lines: dict[int, _Line] = {}
         self._pulses: dict[int, socket.socket] = {}
         self._gone: set[int] = set()
         self._thread: threading.Thread | None = None
         self._wake_up = -1
-        self._closing = False
+        self._refusing = self._closing = False
 
     def send(
         self, dst: int, tag: int, array: NDArray[np.uint8], timeout_s: float, done: Done
     ) -> None:
         """Queue a message; ``array`` must not change before ``done``."""
         with self._lock:
+            if self._refusing:
+                done(_shut_down(), dst)
+                return
             sender = self._senders.get(dst)
             if sender is None:
-                name = self._watch.names[dst]
-                hello = self._addresses[dst].token + self._rank.to_bytes(4, "little")
-                sender = self._senders[dst] = _Sender(dst, name, self._addresses[dst], hello)
-        sender.put(_HEADER.pack(tag, len(array)), array, timeout_s, done)
+                sender = Sender(dst, self._rank, self._addresses[dst], self._watch)
+                self._senders[dst] = sender
+            sender.put(_HEADER.pack(tag, len(array)), array, timeout_s, done)
 
     def receive(self, receipt: Receipt) -> None:
         """Wait for a message without blocking: ``receipt.done`` is called when it is here."""
         receipt.deadline = time.monotonic() + receipt.timeout_s
         with self._lock:
+            if self._refusing:
+                receipt.done(_shut_down(), -1)
+                return
             self._start()
             letter = next(
                 (found for found in self._unclaimed if receipt.matches(found.src, found.tag)), None
@@ -128,19 +126,26 @@ class Mail:
                 self._awaited.append(receipt)
             else:
                 self._unclaimed.remove(letter)
+                self._held_bytes -= len(letter.array)
                 letter.receipt = receipt
             whole = letter is not None and letter.whole
+            os.eventfd_write(self._wake_up, 1)
         if letter is not None and whole:
             self._hand_over(letter)
-        else:
-            os.eventfd_write(self._wake_up, 1)
 
     def close(self) -> None:
-        """Send what is queued, then drop everything; receives still waiting fail."""
-        if self._closing:
-            return
+        """Send what is queued, then drop everything; receives still waiting fail.
+
+        A message that is not sent within its timeout is given up.
+        """
+        with self._lock:
+            if self._refusing:
+                return
+            self._refusing = True
         for sender in self._senders.values():
             sender.close()
+        for sender in self._senders.values():
+            sender.join()
         self._closing = True
         if self._thread is not None:
             os.eventfd_write(self._wake_up, 1)
@@ -170,6 +175,7 @@ class Mail:
                         self._answer(selector)
                     elif key.data is None:
                         os.eventfd_read(self._wake_up)
+                        self._resume(selector)
                     elif isinstance(key.data, int):
                         self._lose(selector, key.data)
                     else:
@@ -196,15 +202,19 @@ class Mail:
     def _read(self, selector: selectors.BaseSelector, line: _Line) -> None:
         try:
             while True:
+                while line.got == len(line.view):
+                    if self._advance(line):
+                        continue
+                    if line.put_off is None:
+                        self._hang_up(selector, line)
+                    else:
+                        selector.unregister(line.connection)
+                        self._put_off.append(line)
+                    return
                 count = line.connection.recv_into(line.view[line.got :])
                 if not count:
                     break
                 line.got += count
-                while line.got == len(line.view):
-                    if not self._advance(line):
-                        break
-                if line.src is None and line.got == HELLO_BYTES:
-                    break
         except BlockingIOError:
             return
         except OSError:
@@ -220,9 +230,7 @@ class Mail:
             line.src = int.from_bytes(hello[16:], "little")
         elif line.letter is None:
             tag, nbytes = _HEADER.unpack(line.view)
-            line.letter = self._open(line.src, tag, nbytes)
-            line.view, line.got = line.letter.array.data, 0
-            return True
+            return self._begin(line, line.src, tag, nbytes)
         else:
             letter, line.letter = line.letter, None
             with self._lock:
@@ -233,17 +241,36 @@ class Mail:
         line.view, line.got = memoryview(bytearray(_HEADER.size)), 0
         return True
 
-    def _open(self, src: int, tag: int, nbytes: int) -> _Letter:
+    def _begin(self, line: _Line, src: int, tag: int, nbytes: int) -> bool:
+        """Choose the memory for a message that begins to arrive; False puts it off."""
         with self._lock:
             receipt = next((r for r in self._awaited if r.matches(src, tag)), None)
+            # Who waits for another message of this rank may find it behind this one.
+            sought = any(r.src in (None, src) for r in self._awaited)
+            if receipt is None and not sought and self._held_bytes + nbytes > HELD_BYTES:
+                line.put_off = src, tag, nbytes
+                return False
+            line.put_off = None
             if receipt is not None:
                 self._awaited.remove(receipt)
             direct = receipt is not None and len(receipt.array) == nbytes
             array = receipt.array if receipt and direct else np.empty(nbytes, np.uint8)
-            letter = _Letter(src=src, tag=tag, array=array, receipt=receipt, direct=direct)
+            line.letter = _Letter(src=src, tag=tag, array=array, receipt=receipt, direct=direct)
+            line.view, line.got = array.data, 0
             if receipt is None:
-                self._unclaimed.append(letter)
-            return letter
+                self._unclaimed.append(line.letter)
+                self._held_bytes += nbytes
+            return True
+
+    def _resume(self, selector: selectors.BaseSelector) -> None:
+        """Read on where a message was put off, if now it is asked for or can be kept."""
+        lines, self._put_off = self._put_off, []
+        for line in lines:
+            if line.put_off is not None and self._begin(line, *line.put_off):
+                selector.register(line.connection, selectors.EVENT_READ, line)
+                self._read(selector, line)
+            else:
+                self._put_off.append(line)
 
     def _hand_over(self, letter: _Letter) -> None:
         receipt, error = letter.receipt, None
@@ -322,64 +349,5 @@ class Mail:
             receipt.done(error(receipt), -1)
 
 
-class _Sender:
-    """The thread that sends to one rank."""
-
-    def __init__(self, dst: int, name: int, address: Address, hello: bytes) -> None:
-        self._dst, self._name, self._address, self._hello = dst, name, address, hello
-        self._jobs: queue.SimpleQueue[tuple[bytes, NDArray[np.uint8], float, Done] | None] = (
-            queue.SimpleQueue()
-        )
-        self._thread = threading.Thread(target=self._serve, name="qring-post", daemon=True)
-        self._thread.start()
-
-    def put(self, head: bytes, array: NDArray[np.uint8], timeout_s: float, done: Done) -> None:
-        """Queue a message."""
-        self._jobs.put((head, array, timeout_s, done))
-
-    def close(self) -> None:
-        """Let the thread end after what is queued, and wait a moment for it."""
-        self._jobs.put(None)
-        if self._thread is not threading.current_thread():
-            self._thread.join(_FAREWELL_S)
-
-    def _serve(self) -> None:
-        line: socket.socket | None = None
-        trouble: PeerError | None = None
-        while (job := self._jobs.get()) is not None:
-            head, array, timeout_s, done = job
-            try:
-                if trouble is None and line is None:
-                    line = self._dial()
-                if line is not None and trouble is None:
-                    deadline = time.monotonic() + timeout_s
-                    self._send(line, head, deadline)
-                    self._send(line, array.data, deadline)
-            except TimeoutError:
-                trouble = PeerError(
-                    f"rank {self._name} let the timeout of {timeout_s:.3g} s pass during send"
-                )
-            except OSError:
-                trouble = PeerError(f"rank {self._name} died or left during send")
-            done(trouble, self._dst)
-            del job, array, done
-        if line is not None:
-            line.close()
-
-    def _dial(self) -> socket.socket:
-        line = socket.create_connection((self._address.host, self._address.port))
-        line.settimeout(None)
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
-        line.sendall(self._hello)
-        return line
-
-    @staticmethod
-    def _send(line: socket.socket, what: bytes | memoryview, deadline: float) -> None:
-        view, sent = memoryview(what), 0
-        while sent < len(view):
-            try:
-                sent += line.send(view[sent:])
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TimeoutError from None
+def _shut_down() -> PeerError:
+    return PeerError("this process group was shut down")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from qring.errors import PeerError
-from qring.torch.transport.arena import SLOT_BYTES, Arena, Message, Parcel, close_descriptor
+from qring.torch.transport.arena import SLOT_BYTES, Arena, Message, Parcel
 from qring.torch.transport.sockets import Pump, SocketWire
 from qring.torch.transport.watch import SLICE_S, Watch
 from qring.torch.transport.wires import Fold, Wire
@@ -18,10 +18,10 @@ __all__ = ["Mailbox"]
 class Mailbox:
     """All wires of one rank in one group. Used by one thread at a time."""
 
-    __slots__ = ("_arena", "_descriptor", "_wires", "apart", "pump", "rank", "size", "watch")
+    __slots__ = ("_arena", "_wires", "apart", "pump", "rank", "size", "watch")
 
-    def __init__(self, arena: Arena, descriptor: int | None, size: int, watch: Watch) -> None:
-        self._arena, self._descriptor, self.watch = arena, descriptor, watch
+    def __init__(self, arena: Arena, size: int, watch: Watch) -> None:
+        self._arena, self.watch = arena, watch
         self.rank, self.size = arena.owner, size
         self.pump = Pump()
         self._wires: Mapping[int, Wire] = {}
@@ -108,9 +108,7 @@ class Mailbox:
                 wire.give_up(note)
 
     def close(self) -> None:
-        """Let go of threads, connections and descriptors."""
+        """Let go of connections and descriptors."""
         for wire in self._wires.values():
             wire.close()
         self.watch.close()
-        close_descriptor(self._descriptor)
-        self._descriptor = None

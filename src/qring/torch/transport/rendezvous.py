@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from torch.distributed import Store
+from torch.distributed import PrefixStore, Store, TCPStore
 
 from qring.errors import InputError, PeerError
 from qring.torch.options import Options
 from qring.torch.transport.arena import Arena
-from qring.torch.transport.mail import HELLO_BYTES, Address, Mail
+from qring.torch.transport.endpoints import (
+    HELLO_BYTES,
+    LOOPBACK,
+    Endpoint,
+    dial,
+    hello,
+    listen,
+    own_address,
+)
+from qring.torch.transport.mail import Mail
 from qring.torch.transport.mailbox import Mailbox
 from qring.torch.transport.sockets import SocketWire
 from qring.torch.transport.watch import SLICE_S, Watch
@@ -27,23 +38,33 @@ from qring.torch.transport.wires import MemoryWire, Wire
 __all__ = ["meet"]
 
 
+_LOOK_S = 0.25
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Card:
-    """What a rank tells the others about itself."""
+    """What a rank tells the others about itself first."""
 
     pid: int
     descriptor: int | None
     token: str
     kernel: str
     network: str
-    host: str
-    port: int
-    mail_port: int
     settings: str
 
     def shares_host(self, other: _Card) -> bool:
         """Whether the two are on one host, as far as anybody outside can tell."""
         return (self.kernel, self.network) == (other.kernel, other.network)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reach:
+    """What a rank tells the others when it knows who they are: whose memory it sees, and ports."""
+
+    arenas: list[int]
+    host: str
+    port: int
+    mail_port: int
 
 
 def meet(
@@ -54,7 +75,7 @@ def meet(
     ``names`` are the global ranks, by rank in the group.
 
     Raises:
-        PeerError: a rank did not come within ``timeout``.
+        PeerError: a rank did not come within ``timeout`` or failed, or the store is gone.
         InputError: ranks disagree about the options, or memory was asked for and cannot be had.
     """
     size = len(names)
@@ -62,25 +83,37 @@ def meet(
     arena, descriptor = Arena.create(rank, size, token)
     watch = Watch(arena, names)
     watch.begin("set-up", timeout.total_seconds())
-    mailbox = Mailbox(arena, descriptor, size, watch)
-    listener, letterbox = _listen(options.host), _listen(options.host)
-    try:
+    mailbox = Mailbox(arena, size, watch)
+    notices = _Notices(store, names, rank, timeout)
+    watch.glance = notices.look
+    with contextlib.ExitStack() as if_it_fails, contextlib.ExitStack() as anyway:
+        if descriptor is not None:
+            anyway.callback(os.close, descriptor)  # by then, whoever can map the memory has
+        if_it_fails.callback(mailbox.close)
+        if_it_fails.push(notices.tell)
         card = _Card(
             pid=os.getpid(),
             descriptor=descriptor if options.transport != "tcp" else None,
             token=token.hex(),
             kernel=_kernel(),
             network=_network(),
-            host=listener.getsockname()[0],
-            port=listener.getsockname()[1],
-            mail_port=letterbox.getsockname()[1],
             settings=options.settings,
         )
-        notices = _Notices(store, names, rank, timeout)
         cards = [_Card(**fields) for fields in notices.exchange("card", asdict(card))]
         _check_settings(cards, names)
         arenas = _map(cards, arena)
-        reach = notices.exchange("reach", sorted(arenas))
+        on_one_host = all(other.shares_host(card) for other in cards)
+        host = options.host or (LOOPBACK if on_one_host else own_address(_host_of(store)))
+        listener = anyway.enter_context(listen(host))
+        letterbox = if_it_fails.enter_context(listen(host))
+        own = _Reach(
+            arenas=sorted(arenas),
+            host=listener.getsockname()[0],
+            port=listener.getsockname()[1],
+            mail_port=letterbox.getsockname()[1],
+        )
+        found = [_Reach(**fields) for fields in notices.exchange("reach", asdict(own))]
+        reach = [other.arenas for other in found]
         by_memory = _by_memory(rank, cards, reach)
         if options.transport == "memory" and len(by_memory) < size - 1:
             missing = [names[r] for r in range(size) if r != rank and r not in by_memory]
@@ -93,8 +126,13 @@ def meet(
         for peer in by_memory:
             watch.follow(peer, arenas[peer], cards[peer].pid)
             wires[peer] = MemoryWire(peer, arena, arenas, watch, mailbox.pump.send_meanwhile)
-        strangers = [peer for peer in range(size) if peer != rank and peer not in by_memory]
-        for peer, connection in _dial(listener, cards, rank, strangers, watch).items():
+        others = [peer for peer in range(size) if peer != rank and peer not in by_memory]
+        tokens = [bytes.fromhex(other.token) for other in cards]
+        ends = [
+            Endpoint(host=other.host, port=other.port, token=key)
+            for other, key in zip(found, tokens, strict=True)
+        ]
+        for peer, connection in _connect(listener, ends, rank, others, watch).items():
             near = cards[peer].kernel == card.kernel
             wires[peer] = SocketWire(
                 peer, connection, mailbox.compose, watch, mailbox.pump, near=near
@@ -102,32 +140,34 @@ def meet(
         apart = not any(_by_memory(r, cards, reach) for r in range(size))
         mailbox.connect(wires, apart=apart)
         notices.finish()
-    except BaseException:
-        letterbox.close()
-        mailbox.close()
-        raise
-    finally:
-        listener.close()
-    addresses = [
-        Address(host=card.host, port=card.mail_port, token=bytes.fromhex(card.token))
-        for card in cards
+        if_it_fails.pop_all()
+    letterboxes = [
+        Endpoint(host=other.host, port=other.mail_port, token=key)
+        for other, key in zip(found, tokens, strict=True)
     ]
-    return mailbox, Mail(rank, addresses, letterbox, watch)
+    return mailbox, Mail(rank, letterboxes, letterbox, watch)
 
 
 class _Notices:
-    """Exchange of short values between all ranks through the store, swept up at the end."""
+    """Exchange of short values between all ranks through the store, swept up at the end.
+
+    A rank that fails says so in place of the values that it still owes.
+    """
 
     def __init__(self, store: Store, names: Sequence[int], rank: int, timeout: timedelta) -> None:
         self._store, self._names, self._rank, self._timeout = store, names, rank, timeout
+        self._owed = {f"{topic}/{rank}" for topic in ("card", "reach")}
         self._keys: list[str] = []
+        self._next_look, self._heard = 0.0, False
 
     def exchange(self, topic: str, value: Any) -> list[Any]:
         """Every rank's value, by rank."""
         mine = f"{topic}/{self._rank}"
-        self._store.set(mine, json.dumps(value))
+        with self._reaching_the_store():
+            self._store.set(mine, json.dumps(value))
         self._keys.append(mine)
-        return [json.loads(self._get(f"{topic}/{r}", r)) for r in range(len(self._names))]
+        self._owed.discard(mine)
+        return [self._get(f"{topic}/{r}", r) for r in range(len(self._names))]
 
     def finish(self) -> None:
         """Wait until every rank has read everything, then forget it.
@@ -135,27 +175,65 @@ class _Notices:
         A later group may use the same store and prefix; what it reads must not be ours.
         """
         size = len(self._names)
-        if self._store.add("read", 1) == size:
-            self._store.set("all-read", "")
+        with self._reaching_the_store():
+            if self._store.add("read", 1) == size:
+                self._store.set("all-read", "null")
         self._get("all-read", None)
-        for key in self._keys:
-            with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # whoever has the store may have gone on, and ended
+            for key in self._keys:
                 self._store.delete_key(key)
-        if self._store.add("read", 1) == 2 * size:
-            for key in ("all-read", "read"):
-                with contextlib.suppress(RuntimeError):
+            if self._store.add("read", 1) == 2 * size:
+                for key in ("all-read", "read"):
                     self._store.delete_key(key)
 
-    def _get(self, key: str, rank: int | None) -> bytes:
+    def tell(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Let the others know why this rank fails, unless it has that from one of them."""
+        if error is None or self._heard:
+            return
+        text = json.dumps({"failed": str(error) or repr(error), "rank": self._rank})
+        with contextlib.suppress(RuntimeError):
+            for key in ("failed", "all-read", *self._owed):
+                self._store.set(key, text)
+
+    def look(self) -> None:
+        """Raise :class:`PeerError` if a rank has said that it failed; looks now and then only."""
+        if time.monotonic() > self._next_look:
+            self._next_look = time.monotonic() + _LOOK_S
+            with self._reaching_the_store():
+                failed = self._store.check(["failed"])
+            if failed:
+                self._get("failed", None)
+
+    def _get(self, key: str, rank: int | None) -> Any:
+        seconds, started = self._timeout.total_seconds(), time.monotonic()
+        with self._reaching_the_store():
+            try:
+                self._store.wait([key], self._timeout)
+            except RuntimeError as error:
+                if time.monotonic() - started < seconds:
+                    raise
+                who = "some rank" if rank is None else f"rank {self._names[rank]}"
+                raise PeerError(
+                    f"{who} let the timeout of {seconds:.3g} s pass before joining the group"
+                ) from error
+            value = json.loads(self._store.get(key))
+        if isinstance(value, dict) and "failed" in value:
+            finder = self._names[value["rank"]]
+            self._heard = True
+            raise PeerError(f"{value['failed']} (as rank {finder} found)")
+        return value
+
+    @contextlib.contextmanager
+    def _reaching_the_store(self) -> Iterator[None]:
         try:
-            self._store.wait([key], self._timeout)
-            return bytes(self._store.get(key))
-        except RuntimeError:  # DistStoreError and DistNetworkError among them
-            who = "some rank" if rank is None else f"rank {self._names[rank]}"
-            seconds = self._timeout.total_seconds()
+            yield
+        except PeerError:
+            raise
+        except RuntimeError as error:  # DistStoreError and DistNetworkError among them
             raise PeerError(
-                f"{who} let the timeout of {seconds:.3g} s pass before joining the group"
-            ) from None
+                "the store through which the ranks meet is gone: the process that holds it, "
+                f"usually rank 0's, has ended or cannot be reached ({str(error).splitlines()[0]})"
+            ) from error
 
 
 def _check_settings(cards: Sequence[_Card], names: Sequence[int]) -> None:
@@ -193,34 +271,11 @@ def _by_memory(rank: int, cards: Sequence[_Card], reach: Sequence[Sequence[int]]
     return here - {rank} if all(here <= set(reach[r]) for r in here) else set()
 
 
-def _listen(host: str | None) -> socket.socket:
-    address = host or _own_address()
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.bind((address, 0))
-    except OSError as error:
-        listener.close()
-        raise InputError(f"cannot listen on {address} ({error}); set QRING_HOST") from None
-    listener.listen(1024)
-    return listener
-
-
-def _own_address() -> str:
-    """The address by which other hosts reach this one: the one that faces the master."""
-    master = os.environ.get("MASTER_ADDR", "127.0.0.1")
-    for target in (master, None if master in ("localhost", "127.0.0.1", "::1") else "192.0.2.1"):
-        if target is None:
-            break
-        with contextlib.suppress(OSError):
-            family, *_, address = socket.getaddrinfo(target, 9, type=socket.SOCK_DGRAM)[0]
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect(address)
-                own: str = probe.getsockname()[0]
-            if target == master and own.startswith("127.") and master != own:
-                continue  # a name that leads back here by the loopback helps nobody else
-            return own
-    return "127.0.0.1"
+def _host_of(store: Store) -> str | None:
+    """The host that holds the store, if it is one that is reached by TCP."""
+    while isinstance(store, PrefixStore):
+        store = store.underlying_store
+    return store.host if isinstance(store, TCPStore) else None
 
 
 def _kernel() -> str:
@@ -237,28 +292,24 @@ def _network() -> str:
     return ""
 
 
-def _dial(
-    listener: socket.socket,
-    cards: Sequence[_Card],
-    rank: int,
-    strangers: Sequence[int],
+def _connect(
+    listener: socket.socket, ends: Sequence[Endpoint], rank: int, others: Sequence[int],
     watch: Watch,
-) -> Mapping[int, socket.socket]:
-    """One connection to every stranger: the higher rank calls, the lower answers."""
+) -> Mapping[int, socket.socket]:  # fmt: skip
+    """One connection to each of ``others``: the higher rank calls, the lower answers."""
     lines: dict[int, socket.socket] = {}
-    for peer in strangers:
+    for peer in others:
         if peer < rank:
+            end = ends[peer]
             try:
-                line = socket.create_connection((cards[peer].host, cards[peer].port), timeout=60)
+                lines[peer] = dial(end, hello(end, rank), functools.partial(watch.look, peer))
             except OSError as error:
                 raise watch.error(
-                    f"cannot reach rank {watch.names[peer]} at {cards[peer].host} ({error})"
+                    f"rank {watch.names[rank]} cannot reach rank {watch.names[peer]} at "
+                    f"{end.host} ({error}); set QRING_HOST there to an address that can be reached,"
                 ) from None
-            line.sendall(bytes.fromhex(cards[peer].token) + rank.to_bytes(4, "little"))
-            lines[peer] = line
     listener.settimeout(SLICE_S)
-    expected = {peer for peer in strangers if peer > rank}
-    token = bytes.fromhex(cards[rank].token)
+    expected = {peer for peer in others if peer > rank}
     while expected:
         try:
             line, _ = listener.accept()
@@ -266,11 +317,11 @@ def _dial(
             watch.look(min(expected))
             continue
         line.settimeout(5)
-        hello = b""
+        first = b""
         with contextlib.suppress(OSError):
-            hello = line.recv(HELLO_BYTES, socket.MSG_WAITALL)
-        peer = int.from_bytes(hello[16:], "little")
-        if len(hello) == HELLO_BYTES and hello[:16] == token and peer in expected:
+            first = line.recv(HELLO_BYTES, socket.MSG_WAITALL)
+        peer = int.from_bytes(first[16:], "little")
+        if first == hello(ends[rank], peer) and peer in expected:
             lines[peer] = line
             expected.remove(peer)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -41,7 +42,7 @@ class Watch:
         """Keep an eye on a rank whose arena is mapped here."""
         self._arenas[rank] = arena
         with contextlib.suppress(OSError):
-            descriptor = os.pidfd_open(pid)
+            descriptor = _processes.open(pid)
             self._pidfds[descriptor] = rank
             self._poll.register(descriptor, select.POLLIN)
 
@@ -58,6 +59,11 @@ class Watch:
     def leave(self) -> None:
         """Make every present and later wait fail: this rank is shutting down."""
         self._leaving = True
+
+    def look_left(self, what: str) -> None:
+        """Raise :class:`PeerError` if this rank is shutting down during ``what``."""
+        if self._leaving:
+            raise self.closed(what)
 
     def error(self, what: str) -> PeerError:
         """The error to raise: ``what`` happened, in which collective."""
@@ -112,7 +118,42 @@ class Watch:
     def close(self) -> None:
         """Stop following anybody."""
         for descriptor in self._pidfds:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+            _processes.close(descriptor)
         self._pidfds.clear()
         self._poll = select.poll()
+
+
+class _Processes:
+    """Descriptors of processes, each shared by all groups of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: dict[int, int] = {}
+        self._users: dict[int, int] = {}
+
+    def open(self, pid: int) -> int:
+        """The descriptor of a process; it stays until it is closed as often."""
+        with self._lock:
+            found = self._latest.get(pid)
+            if found is None or _has_ended(found):  # the number may be another's by now
+                found = self._latest[pid] = os.pidfd_open(pid)
+            self._users[found] = self._users.get(found, 0) + 1
+            return found
+
+    def close(self, descriptor: int) -> None:
+        """Do without a descriptor."""
+        with self._lock:
+            self._users[descriptor] -= 1
+            if not self._users[descriptor]:
+                del self._users[descriptor]
+                self._latest = {p: d for p, d in self._latest.items() if d != descriptor}
+                os.close(descriptor)
+
+
+def _has_ended(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+_processes = _Processes()
