@@ -21,11 +21,14 @@ from qring.torch.surface.arguments import (
 )  # fmt: skip
 from qring.torch.surface.member import Member
 from qring.torch.surface.staging import Staged, stage
+from qring.torch.surface.untraced import untraced
 from qring.torch.surface.work import RingWork
+from qring.torch.surface.worker import named_range
 
 __all__ = ["DirectCalls"]
 
 
+@untraced
 class DirectCalls(Member):
     """The part of the process group whose messages go straight to their destination."""
 
@@ -118,19 +121,24 @@ class DirectCalls(Member):
         """Send a tensor to rank ``dst``; done when it is on its way."""
         tensor = one(tensors)
         check_dense("send", [tensor])
-        return self._noted(self._post.send(tensor, self._peer(dst), tag, self._limit_s(None)))
+        with named_range("send", [tensor]):
+            return self._noted(self._post.send(tensor, self._peer(dst), tag, self._limit_s(None)))
 
     def recv(self, tensors: Any, src: int, tag: int = 0) -> RingWork:
         """Receive a tensor from rank ``src``."""
         tensor = one(tensors)
         check_dense("recv", [tensor])
-        return self._noted(self._post.receive(tensor, self._peer(src), tag, self._limit_s(None)))
+        with named_range("receive", [tensor]):
+            return self._noted(
+                self._post.receive(tensor, self._peer(src), tag, self._limit_s(None))
+            )
 
     def recv_anysource(self, tensors: Any, tag: int = 0) -> RingWork:
         """Receive a tensor from whichever rank sends one first."""
         tensor = one(tensors)
         check_dense("recv", [tensor])
-        return self._noted(self._post.receive(tensor, None, tag, self._limit_s(None)))
+        with named_range("receive", [tensor]):
+            return self._noted(self._post.receive(tensor, None, tag, self._limit_s(None)))
 
     def _peer(self, rank: int) -> int:
         if not 0 <= rank < self.size():

@@ -24,11 +24,13 @@ from qring.torch.surface.arguments import (
 )  # fmt: skip
 from qring.torch.surface.member import Member
 from qring.torch.surface.staging import Staged, stage
+from qring.torch.surface.untraced import untraced
 from qring.torch.surface.work import RingWork
 
 __all__ = ["RingCalls"]
 
 
+@untraced
 class RingCalls(Member):
     """The part of the process group whose messages run around the ring."""
 

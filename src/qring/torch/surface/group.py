@@ -11,11 +11,13 @@ from typing import Any
 from qring.torch.surface.across import DirectCalls
 from qring.torch.surface.around import RingCalls
 from qring.torch.surface.member import NAME
+from qring.torch.surface.untraced import untraced
 from qring.torch.surface.work import RingWork
 
 __all__ = ["NAME", "RingProcessGroup"]
 
 
+@untraced
 class RingProcessGroup(RingCalls, DirectCalls):
     """A process group whose messages travel around a simulated quantum ring.
 

@@ -15,14 +15,18 @@ from qring.torch.engine import ring
 from qring.torch.engine.node import Call, Node
 from qring.torch.options import Options
 from qring.torch.surface.monitor import monitored_barrier
+from qring.torch.surface.observers import tell_observers
 from qring.torch.surface.post import Post
-from qring.torch.surface.work import RingWork, Worker, named_range
+from qring.torch.surface.untraced import untraced
+from qring.torch.surface.work import RingWork
+from qring.torch.surface.worker import Worker, named_range
 
 __all__ = ["NAME", "Member"]
 
 NAME = "qring"
 
 
+@untraced
 class Member(ProcessGroup):
     """A process group without collectives: a rank, its account, and its worker."""
 
@@ -32,10 +36,11 @@ class Member(ProcessGroup):
         super().__init__(node.rank, node.size)  # type: ignore[call-arg]
         self.options, self.timeout = options, timeout
         self._node, self._post, self._store = node, post, store
-        self._worker = Worker(NAME)
+        self._worker = Worker(NAME, node.interrupt)
         self._coalescing: list[RingWork] | None = None
         self._monitored = 0
         self._left = False
+        self.attached: object = None
         ring.barrier(node, self._call("join", charged=False))
 
     # What PyTorch asks about a group
@@ -57,11 +62,14 @@ class Member(ProcessGroup):
         pass
 
     def shutdown(self) -> None:
-        """Finish what is queued and leave the group; doing it again changes nothing."""
+        """Finish what is queued and leave the group; doing it again changes nothing.
+
+        What is not done within the group's timeout fails.
+        """
         if self._left:
             return
         self._left = True
-        self._worker.stop()
+        self._worker.stop(self.timeout.total_seconds())
         self._post.close()
         self._node.close()
 
@@ -122,8 +130,9 @@ class Member(ProcessGroup):
         self, name: str, job: Callable[[], None], result: Sequence[Any], opts: Any = None
     ) -> RingWork:
         waits = opts is not None and not getattr(opts, "asyncOp", True)
+        tell_observers(name)
         # The worker's own range is seen only by profilers that look at all threads.
-        with named_range(name):
+        with named_range(name, result):
             return self._noted(self._worker.submit(name, job, result, waits=waits))
 
     def _noted(self, work: RingWork) -> RingWork:

@@ -21,7 +21,7 @@ class Post:
 
     def __init__(self, mail: Mail, carriers: Carriers) -> None:
         self._mail, self.carriers = mail, carriers
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def send(self, tensor: torch.Tensor, dst: int, tag: int, timeout_s: float) -> RingWork:
         """Send a tensor."""

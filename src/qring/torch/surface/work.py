@@ -1,29 +1,24 @@
-"""Work handles, and the thread that does the work of a group in order."""
+"""Handles of submitted collectives and messages."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import functools
-import queue
 import threading
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-import torch
-from torch.autograd import profiler
 from torch.distributed import Work
 from torch.futures import Future
 
 from qring.errors import PeerError
+from qring.torch.surface.untraced import untraced
 
-__all__ = ["RingWork", "Worker", "named_range"]
+__all__ = ["RingWork"]
 
 _UNSET = timedelta(0)
 
 
+@untraced
 class RingWork(Work):
     """The handle of a collective that was submitted: wait for it, or ask for its future."""
 
@@ -31,7 +26,7 @@ class RingWork(Work):
         super().__init__()
         self._name, self._result = name, result
         self._ended = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may wait for what it interrupts
         self._event: threading.Event | None = None  # made for the first who has to wait
         self._error: BaseException | None = None
         self._trigger: Future[Any] | None = None
@@ -142,125 +137,3 @@ class RingWork(Work):
         if self._error is not None:
             raise self._error
         return list(self._result)
-
-
-class Worker:
-    """Does a group's collectives in the order of their submission, on a thread of its own.
-
-    Where the caller would only wait for the thread, it does the job itself: if it says so and
-    nothing is queued; or if it is the thread, in a callback of a future, which would otherwise
-    wait for itself.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._jobs: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._turn = threading.RLock()
-        self._queued = _Count()
-        self._thread = threading.Thread(
-            target=_serve,
-            args=(self._jobs, self._turn, self._queued),
-            name=f"qring-{name}",
-            daemon=True,
-        )
-        self._thread.start()
-        # At exit the interpreter freezes daemon threads wherever they are; stop ours first.
-        self._stop = weakref.finalize(self, _stop, self._jobs, self._thread)
-
-    def submit(
-        self, name: str, job: Callable[[], None], result: Sequence[Any], *, waits: bool = False
-    ) -> RingWork:
-        """Take on a job; ``result`` is what its future will hold.
-
-        ``waits`` says that the caller has nothing better to do than to wait.
-        """
-        work = RingWork(name, result)
-        inside = threading.get_ident() == self._thread.ident
-        if inside or (waits and not self._queued.value and self._turn.acquire(blocking=False)):
-            try:
-                if inside or not self._queued.value:
-                    with _one_thread():
-                        _do(name, job, work)
-                    return work
-            finally:
-                if not inside:
-                    self._turn.release()
-        self._queued.add(1)
-        self._jobs.put((name, job, work))
-        return work
-
-    def stop(self) -> None:
-        """Let the thread end after what is queued, and wait a moment for it."""
-        self._stop()
-
-
-_Item = tuple[str, Callable[[], None], RingWork]
-
-
-class _Count:
-    """Jobs that are queued or being done by the thread."""
-
-    __slots__ = ("_lock", "value")
-
-    def __init__(self) -> None:
-        self.value = 0
-        self._lock = threading.Lock()
-
-    def add(self, change: int) -> None:
-        with self._lock:
-            self.value += change
-
-
-def _stop(jobs: queue.SimpleQueue[_Item | None], thread: threading.Thread) -> None:
-    jobs.put(None)
-    if threading.current_thread() is not thread:
-        thread.join(1.0)
-
-
-def _serve(jobs: queue.SimpleQueue[_Item | None], turn: threading.RLock, queued: _Count) -> None:
-    with _one_thread():
-        while (item := jobs.get()) is not None:
-            with turn:
-                _do(*item)
-            queued.add(-1)
-            del item
-
-
-def _do(name: str, job: Callable[[], None], work: RingWork) -> None:
-    error: BaseException | None = None
-    try:
-        with named_range(name), torch.inference_mode():
-            job()
-    except BaseException as caught:
-        error = caught
-    work.finish(error)
-
-
-def named_range(name: str) -> contextlib.AbstractContextManager[object]:
-    """A range that profilers show, if one runs in this process: a range costs even if none does."""
-    if profiler._is_profiler_enabled or torch.autograd._profiler_enabled():
-        return profiler.record_function(f"qring::{name}")
-    return contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep PyTorch's operators on this thread: there may be as many ranks here as cores.
-
-    ``torch.set_num_threads`` would change the whole process; this is OpenMP's setting for one
-    thread.
-    """
-    openmp, before = _openmp(), torch.get_num_threads()
-    if openmp is None or before == 1:
-        yield
-        return
-    openmp.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        openmp.omp_set_num_threads(before)
-
-
-@functools.cache
-def _openmp() -> Any:
-    found = ctypes.CDLL(None)
-    return found if hasattr(found, "omp_set_num_threads") else None
