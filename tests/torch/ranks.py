@@ -121,6 +121,8 @@ def _main(
     arguments: tuple[Any, ...],
 ) -> None:
     torch.set_num_threads(1)
+    # pytest's own handler would keep callers from doing collectives themselves, as programs' do.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for category in (DeprecationWarning, FutureWarning):  # PyTorch's own
         warnings.simplefilter("ignore", category)
     try:

@@ -86,3 +86,56 @@ def test_one_host_by_tcp(program, tmp_path, monkeypatch):
     found = _result([*torchrun, "--nproc-per-node=2", str(program)], tmp_path)
     assert found["right"]
     assert found["how"] == {"1": "tcp"}
+
+
+BY_URL = """
+    import sys
+    import torch, torch.distributed as dist
+    import qring.torch
+
+    rank = int(sys.argv[1])
+    for method in sys.argv[2:]:
+        dist.init_process_group("qring", init_method=method, rank=rank, world_size=2)
+        total = torch.tensor([1.0 + rank])
+        dist.all_reduce(total)
+        print(total.item(), *dist.group.WORLD._node.transports.values())
+        dist.destroy_process_group()
+"""
+
+
+@pytest.mark.timeout(300)
+def test_two_hosts_meet_by_url_without_a_master_address(tmp_path):
+    if not _may_make_namespaces():
+        pytest.skip("network namespaces are not allowed here")
+    script = tmp_path / "by_url.py"
+    script.write_text(textwrap.dedent(BY_URL))
+    names = [f"qring-url-{os.getpid()}-{k}" for k in range(2)]
+    one, other = names
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MASTER", "QRING"))}
+    environment["OMP_NUM_THREADS"] = "1"
+    ranks = []
+    try:
+        for command in (
+            f"netns add {one}", f"netns add {other}",
+            f"link add cable netns {one} type veth peer cable netns {other}",
+            *(part for k, name in enumerate(names) for part in (
+                f"-n {name} addr add 10.79.0.{k + 1}/24 dev cable",
+                f"-n {name} link set cable up", f"-n {name} link set lo up",
+                f"-n {name} route add default dev cable",
+            )),
+        ):  # fmt: skip
+            subprocess.run(["ip", *command.split()], check=True)  # noqa: S607
+        methods = ["tcp://10.79.0.1:29555", f"file://{tmp_path}/store"]
+        for rank, name in enumerate(names):
+            command = ["ip", "netns", "exec", name, sys.executable, script, str(rank), *methods]
+            ranks.append(subprocess.Popen(
+                command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ))  # fmt: skip
+        for rank in ranks:
+            out, errors = rank.communicate(timeout=240)
+            assert out.split() == ["3.0", "tcp"] * 2, errors[-3000:]
+    finally:
+        for rank in ranks:
+            rank.kill()
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=False)  # noqa: S607

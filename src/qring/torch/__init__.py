@@ -13,6 +13,7 @@ except ImportError:
     raise MissingExtraError("the PyTorch backend", "torch") from None
 
 from qring.torch.accounts import gather_ledger, ledger, monitored_barrier, reset_ledger
+from qring.torch.backend import create_group
 from qring.torch.backend import register as _register
 from qring.torch.hooks import GhzHook, ghz_mean, sign_majority
 from qring.torch.options import Options
@@ -24,6 +25,7 @@ __all__ = [
     "Options",
     "PrivateHook",
     "SecAggHook",
+    "create_group",
     "gather_ledger",
     "ghz_mean",
     "ledger",

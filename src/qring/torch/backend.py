@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
 import warnings
+import weakref
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +23,7 @@ from qring.torch.surface.group import NAME, RingProcessGroup
 from qring.torch.surface.post import Post
 from qring.torch.transport.rendezvous import meet
 
-__all__ = ["create", "register"]
+__all__ = ["create", "create_group", "register"]
 
 
 def register() -> None:
@@ -38,41 +43,117 @@ def create(opts: Any, pg_options: Options | None) -> RingProcessGroup:
         PeerError: another rank did not come in time.
     """
     parent = _default_group()
-    if pg_options is not None and not isinstance(pg_options, Options):
-        raise InputError(f"pg_options is a qring.torch.Options, not {type(pg_options).__name__}")
-    options = pg_options or (parent.options if parent else Options.from_environment())
     timeout = opts.timeout
-    if parent is not None and timeout == dist.default_pg_timeout:
-        timeout = parent.timeout  # what PyTorch passes is its own default, not the parent's
-    names = list(opts.global_ranks_in_group) or list(range(opts.group_size))
-    if options.is_noisy and parent is None:
+    if parent is not None and not _was_given(timeout):
+        timeout = parent.timeout
+    return _make(
+        opts.store,
+        opts.group_rank,
+        list(opts.global_ranks_in_group) or list(range(opts.group_size)),
+        pg_options or (parent.options if parent else Options.from_environment()),
+        timeout,
+        name=str(opts.group_id),
+        warns=parent is None,
+    )
+
+
+def create_group(
+    store: Store,
+    rank: int,
+    size: int,
+    timeout: timedelta = dist.default_pg_timeout,
+    options: Options | None = None,
+) -> RingProcessGroup:
+    """Make a group of ``size`` ranks that meet through ``store``, without ``torch.distributed``.
+
+    For libraries that make and replace process groups themselves. Every rank calls it with its own
+    ``rank`` and the same of everything else; without ``options`` the environment's count. Two
+    groups over one store need different prefixes (:class:`torch.distributed.PrefixStore`).
+    ``group.shutdown()`` ends it, ``group.abort()`` ends what is under way as well.
+
+    Raises:
+        InputError: the rank is none of the group's, or the options cannot be used.
+        PeerError: another rank did not come within ``timeout``, or the store is gone.
+    """
+    if not 0 <= rank < size:
+        raise InputError(f"rank {rank} is not one of the ranks 0..{size - 1} of a group of {size}")
+    options = options or Options.from_environment()
+    return _make(store, rank, range(size), options, timeout, name="group", warns=True)
+
+
+def _make(
+    store: Store,
+    rank: int,
+    names: Sequence[int],
+    options: Options,
+    timeout: timedelta,
+    *,
+    name: str,
+    warns: bool,
+) -> RingProcessGroup:
+    if not isinstance(options, Options):
+        raise InputError(f"pg_options is a qring.torch.Options, not {type(options).__name__}")
+    if options.is_noisy and warns:
         warnings.warn(
             f"{options.noise} without error correction: floating-point payloads arrive with "
             "flipped bits",
-            stacklevel=2,
+            stacklevel=3,
         )
-    rank, stream = opts.group_rank, str(opts.group_id)
-    mailbox, mail = meet(dist.PrefixStore("qring/", opts.store), names, rank, options, timeout)
-    node = Node(mailbox, Carriers(options, names, rank, f"{stream} collectives"))
-    post = Post(mail, Carriers(options, names, rank, f"{stream} mail"))
-    group = RingProcessGroup(node, post, options, timeout, dist.PrefixStore("qring/", opts.store))
-    _attach_gloo(group, opts.store, timeout)
+    ours = dist.PrefixStore("qring/", store)
+    mailbox, mail = meet(ours, names, rank, options, timeout)
+    node = Node(mailbox, Carriers(options, names, rank, f"{name} collectives"))
+    post = Post(mail, Carriers(options, names, rank, f"{name} mail"))
+    group = RingProcessGroup(node, post, options, timeout, ours)
+    _attach_gloo(group, store)
     return group
 
 
-def _attach_gloo(group: ProcessGroup, store: Store, timeout: timedelta) -> None:
+def _was_given(timeout: timedelta) -> bool:
+    """Whether a caller of PyTorch chose this timeout, rather than PyTorch its own default.
+
+    Both may be half an hour; only PyTorch's own frame still knows which object it was.
+    """
+    if timeout != dist.default_pg_timeout:
+        return True
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != "_new_process_group_helper":
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None and frame.f_locals.get("timeout") is not dist.default_pg_timeout
+
+
+class _AttachedGloo(ProcessGroupGloo):
+    """The backend that C++ asks about. It hands a changed timeout on to the group."""
+
+    group: weakref.ref[RingProcessGroup]
+
+    def _set_default_timeout(self, timeout: timedelta) -> None:
+        group = self.group()
+        if group is not None:
+            group.set_timeout(timeout)
+
+
+def _attach_gloo(group: RingProcessGroup, store: Store) -> None:
     """Give C++ a backend to ask about: device meshes and functional collectives look for one.
 
     It connects to nobody until it is used, and is not: every collective is overridden.
     """
     options = ProcessGroupGloo._Options()  # type: ignore[attr-defined]
-    options._devices = [ProcessGroupGloo.create_default_device(lazy_init=True)]
-    options._timeout = timeout
-    gloo = ProcessGroupGloo(dist.PrefixStore("gloo/", store), group.rank(), group.size(), options)
+    options._devices = [_gloo_device(os.getpid())]
+    options._threads = 1
+    options._timeout = group.timeout
+    gloo = _AttachedGloo(dist.PrefixStore("gloo/", store), group.rank(), group.size(), options)
+    gloo.group = weakref.ref(group)
+    group.attached = gloo  # or Python would forget what its class has overridden
     kind = ProcessGroup.BackendType.CUSTOM
     for device in ("cpu", *(("cuda",) if torch.cuda.is_available() else ())):
         group._register_backend(torch.device(device), kind, gloo)
     group._set_default_backend(kind)
+
+
+@functools.cache
+def _gloo_device(_pid: int) -> Any:
+    """One device for all groups of a process: each has a thread and several descriptors."""
+    return ProcessGroupGloo.create_default_device(lazy_init=True)
 
 
 def _default_group() -> RingProcessGroup | None:
