@@ -92,9 +92,10 @@ def _destroy_while_pending(rank: int, size: int) -> list[object]:
         works = [dist.all_reduce(tensor, async_op=True), dist.isend(message, 1)]
         dist.destroy_process_group()
         return [tensor[0].item(), [work.is_success() for work in works]]
-    time.sleep(1.5)
-    work = dist.all_reduce(tensor, async_op=True)
+    time.sleep(1.2)
     dist.recv(message.zero_(), 0)
+    time.sleep(0.5)
+    work = dist.all_reduce(tensor, async_op=True)
     dist.destroy_process_group()
     return [tensor[0].item(), [work.is_success(), bool((message == 7).all())]]
 
@@ -191,11 +192,11 @@ def _slow_receiver(rank: int, size: int) -> list[object]:
         for work in works:
             work.wait()
         return [early < COUNT]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     came = torch.empty(ELEMENTS)
     dist.recv(came, 0, tag=0)
     dist.barrier()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    time.sleep(0.7)
+    time.sleep(1.0)
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     right = []
     for tag in (*range(1, COUNT), 2, 1, 0):  # the last three in another order than they were sent
@@ -207,7 +208,7 @@ def _slow_receiver(rank: int, size: int) -> list[object]:
 def test_a_slow_receiver_keeps_what_is_unclaimed_within_bounds():
     (early,), (grown, right) = run(2, _slow_receiver)
     assert early
-    assert grown < 150_000_000
+    assert grown < 110_000_000  # 64 MiB are kept, 16 are being received
     assert right
 
 
