@@ -100,7 +100,7 @@ def holdings(schedule: Schedule) -> list[dict[int, frozenset[int]]]:
 
 
 def _start(schedule: Schedule) -> _Memory:
-    memory: _Memory = [{} for _ in range(schedule.workers)]
+    memory: _Memory = [{} for _ in range(schedule.nodes)]
     for chunk in range(schedule.chunks):
         for worker in schedule.bringers(chunk):
             memory[worker][chunk] = _Held(chunk, 1 << worker)
@@ -125,18 +125,17 @@ def _follow(schedule: Schedule) -> _Memory:
 
 def _follow_round(schedule: Schedule, memory: _Memory, number: int, hops: Round) -> None:
     messages = [(hop, _read(schedule, memory, number, hop)) for hop in hops]
-    kept: set[tuple[int, int]] = set()
-    added: set[tuple[int, int]] = set()
+    written: set[tuple[int, int]] = set()
     for hop, message in messages:
         for slot, held in zip(hop.target, message, strict=True):
             place = hop.dst, slot
-            if place in kept or (hop.action is Action.KEEP and place in added):
+            if hop.action is Action.KEEP and place in written:
                 raise _FlawError(
                     FlawKind.MIXED,
-                    f"round {number}: slot {slot} of worker {hop.dst} is overwritten and written "
-                    "again in one round",
+                    f"round {number}: slot {slot} of worker {hop.dst} is written, and overwritten "
+                    "in the same round",
                 )
-            (added if hop.action is Action.ADD else kept).add(place)
+            written.add(place)
             memory[hop.dst][slot] = _written(memory, number, hop, slot, held)
 
 
@@ -198,8 +197,8 @@ def _check_places(schedule: Schedule, number: int, hop: Hop) -> None:
     slots = schedule.chunks + schedule.scratch
     problem = ""
     for worker in (hop.src, hop.dst):
-        if not 0 <= worker < schedule.workers:
-            problem = f"worker {worker} is not one of 0..{schedule.workers - 1}"
+        if not 0 <= worker < schedule.nodes:
+            problem = f"worker {worker} is not one of 0..{schedule.nodes - 1}"
     if hop.span < 1:
         problem = f"a message of {hop.span} chunks"
     elif not 0 <= hop.chunk <= schedule.chunks - hop.span:

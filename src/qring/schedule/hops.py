@@ -57,7 +57,8 @@ class Hop(NamedTuple):
 Round = tuple[Hop, ...]
 """Hops that happen at the same time. Every hop reads its chunks before any hop writes one.
 
-Several hops may add to one slot in one round; they add in the order in which they stand here.
+Several hops may write to one slot in one round, in the order in which they stand here: the first
+may keep what comes, the others add to it.
 """
 
 

@@ -40,7 +40,8 @@ class Schedule:
     ``make`` returns the rounds, the same each time. ``owners[k]`` is the worker that ends up with
     chunk k of a reduce-scatter or scatter, and that brings it to an all-gather or gather; ``root``
     is that of a broadcast, reduce, gather or scatter. Chunk i·n+j of an all-to-all goes from
-    worker i to worker j. ``scratch`` is the number of slots beyond the chunks.
+    worker i to worker j. ``scratch`` is the number of slots beyond the chunks. ``helpers`` are
+    nodes numbered after the workers that bring and take nothing, like a server.
 
     Raises:
         InputError: sizes or workers that do not fit together.
@@ -54,6 +55,7 @@ class Schedule:
     owners: tuple[int, ...] = ()
     root: int = 0
     scratch: int = 0
+    helpers: int = 0
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.chunks < 1:
@@ -70,6 +72,11 @@ class Schedule:
             raise InputError(f"{self.collective.value} needs an owner for each chunk")
         if self.collective is Collective.ALL_TO_ALL and self.chunks != self.workers**2:
             raise InputError(f"all-to-all among {self.workers} takes {self.workers**2} chunks")
+
+    @property
+    def nodes(self) -> int:
+        """Workers and helpers."""
+        return self.workers + self.helpers
 
     @property
     def rounds(self) -> Iterator[Round]:

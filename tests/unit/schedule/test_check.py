@@ -65,9 +65,9 @@ DOWN = (Hop(0, 1, 0, 3, KEEP), Hop(0, 2, 0, 3, KEEP))
             "adds to slot 1, which holds nothing yet",
         ),
         (
-            among(2, (Hop(0, 1, 0, 1, KEEP), Hop(0, 1, 0, 1, ADD))),
+            among(2, (Hop(0, 1, 0, 1, ADD), Hop(0, 1, 0, 1, KEEP))),
             FlawKind.MIXED,
-            "overwritten and written again",
+            "is written, and overwritten",
         ),
         (among(2, (Hop(0, 1, 0, 1, KEEP, 1, 5),)), FlawKind.MISPLACED, "slot 5 is not one of"),
         (
