@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ranks import run
 
 import qring.torch as qt
+from qring.errors import InputError
 from qring.schedule import direct, ring
 from qring.schedule.check import check
 from qring.schedule.hops import Action, Hop
@@ -123,3 +124,126 @@ def test_random_schedules_give_the_symbolic_result(transport, schedules):
 def test_random_schedules_of_long_vectors_travel_in_windows(transport, schedules):
     options = qt.Options(transport=transport)
     assert run(4, carried_out, schedules, 1_000_003, options=options) == [[]] * 4
+
+
+TOPOLOGIES = ("bidirectional", "tree", "double-tree", "doubling", "halving", "shards", "server",
+              "hierarchical:2x2", "hierarchical")  # fmt: skip
+
+
+def collectives(rank: int, size: int, lengths: tuple[int, ...]) -> list[str]:
+    """Names of collectives whose result is wrong; whole numbers, so that any order will do."""
+    wrong = []
+
+    def check_equal(name: str, found: torch.Tensor, expected: torch.Tensor) -> None:
+        if not torch.equal(found, expected.to(found.dtype)):
+            wrong.append(name)
+
+    for elements in lengths:
+        of = [torch.arange(elements) % 1000 * (r + 1) + r for r in range(size)]
+        total = torch.stack(of).sum(0)
+        for dtype in (torch.float32, torch.int64):
+            tensor = of[rank].to(dtype, copy=True)
+            dist.all_reduce(tensor)
+            check_equal(f"all_reduce {dtype}", tensor, total)
+            for root in {0, size - 1}:
+                tensor = of[rank].to(dtype, copy=True)
+                dist.reduce(tensor, root)
+                check_equal(f"reduce {root}", tensor, total if rank == root else of[rank])
+                tensor = of[rank].to(dtype, copy=True)
+                dist.broadcast(tensor, root)
+                check_equal(f"broadcast {root}", tensor, of[root])
+        outs = [torch.empty_like(of[0]) for _ in range(size)]
+        dist.all_gather(outs, of[rank])
+        check_equal("all_gather", torch.stack(outs), torch.stack(of))
+        parts = [part + rank for part in of]
+        out = torch.empty_like(of[0])
+        dist.reduce_scatter(out, parts)
+        check_equal("reduce_scatter", out, of[rank] * size + sum(range(size)))
+        whole = torch.empty(size * elements, dtype=torch.int64)
+        dist.all_gather_single(whole, of[rank])
+        check_equal("all_gather_single", whole, torch.cat(of))
+        out = torch.empty_like(of[0])
+        dist.reduce_scatter_single(out, torch.cat(parts))
+        check_equal("reduce_scatter_single", out, of[rank] * size + sum(range(size)))
+        dist.barrier()
+    return wrong
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_every_collective_over_every_topology(topology, transport):
+    options = qt.Options(transport=transport, topology=topology)
+    assert run(4, collectives, (0, 3, 1001), options=options) == [[]] * 4
+
+
+@pytest.mark.parametrize("topology", [*TOPOLOGIES[:7], "hierarchical:1x5"])
+def test_every_collective_over_every_topology_of_five(topology):
+    options = qt.Options(topology=topology)
+    assert run(5, collectives, (7, 300_001), options=options) == [[]] * 5
+
+
+def sub_groups(rank: int, size: int) -> list[str]:
+    wrong = []
+    for members in ([0, 1, 2], [0, 1, 3], [1, 2], [4]):
+        group = dist.new_group(members)
+        if rank not in members:
+            continue
+        tensor = torch.full((11,), 10**rank)
+        dist.all_reduce(tensor, group=group)
+        if not bool((tensor == sum(10**r for r in members)).all()):
+            wrong.append(f"all_reduce {members}")
+        dist.broadcast(tensor, members[-1], group=group)
+        outs = [torch.zeros(11, dtype=torch.int64) for _ in members]
+        dist.all_gather(outs, torch.full((11,), rank), group=group)
+        if [int(out[0]) for out in outs] != members:
+            wrong.append(f"all_gather {members}")
+    return wrong
+
+
+@pytest.mark.parametrize("topology", ["halving", "double-tree", "hierarchical:2x3"])
+def test_smaller_groups_have_their_parts_of_the_topology(topology):
+    options = qt.Options(topology=topology)
+    assert run(6, sub_groups, options=options) == [[]] * 6
+
+
+def carriers_used(rank: int, size: int) -> dict[tuple[int, int], set[str]]:
+    dist.all_reduce(torch.ones(96))
+    found: dict[tuple[int, int], set[str]] = {}
+    for entry in qt.gather_ledger():
+        found.setdefault((entry.src, entry.dst), set()).add(entry.carrier.value)
+    return found
+
+
+@pytest.mark.parametrize(("inside", "kinds"), [(None, {"bit"}), ("superdense", {"qubit", "ebit"})])
+def test_levels_of_a_hierarchy_have_their_own_carriers(inside, kinds):
+    options = qt.Options(topology="hierarchical:2x2", inside=inside)
+    found = run(4, carriers_used, options=options)[0]
+    assert found[0, 1] == kinds
+    assert found[0, 2] == {"qubit", "ebit"}
+
+
+def test_sizes_that_do_not_factor_end_the_set_up_in_one_line():
+    def no_work(rank: int, size: int) -> None:
+        pass
+
+    with pytest.raises(AssertionError, match="is 2 ranks on each of 2 hosts, 4 in all; there are"):
+        run(3, no_work, options=qt.Options(topology="hierarchical:2x2"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"topology": "torus"}, "there is no topology 'torus'"),
+        ({"topology": "halving", "inside": "classical"}, "drop inside or choose 'hierarchical'"),
+        ({"topology": "hierarchical", "inside": "pigeons"}, "the inside is 'pigeons'"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(words, message):
+    with pytest.raises(InputError, match=message):
+        qt.Options(**words)
+
+
+def test_the_environment_names_the_topology():
+    assert qt.Options.from_environment({"QRING_TOPOLOGY": "halving"}).topology == "halving"
+    settings_ = qt.Options(topology="tree:8").settings
+    assert "topology 'tree:8'" in settings_

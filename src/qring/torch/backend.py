@@ -16,8 +16,10 @@ import torch.distributed as dist
 from torch.distributed import ProcessGroup, ProcessGroupGloo, Store
 
 from qring.errors import InputError
+from qring.schedule.topology import Topology
 from qring.torch.engine.carriers import Carriers
 from qring.torch.engine.node import Node
+from qring.torch.engine.plans import lay_out
 from qring.torch.options import Options
 from qring.torch.surface.group import NAME, RingProcessGroup
 from qring.torch.surface.post import Post
@@ -101,8 +103,14 @@ def _make(
         )
     ours = dist.PrefixStore("qring/", store)
     mailbox, mail = meet(ours, names, rank, options, timeout)
-    node = Node(mailbox, Carriers(options, names, rank, f"{name} collectives"))
-    post = Post(mail, Carriers(options, names, rank, f"{name} mail"))
+    try:
+        laid = lay_out(Topology(options.topology), names, mailbox.hosts, whole=warns)
+    except InputError:
+        mail.close()
+        mailbox.close()
+        raise
+    node = Node(mailbox, Carriers(options, laid, names, rank, f"{name} collectives"), laid)
+    post = Post(mail, Carriers(options, laid, names, rank, f"{name} mail"))
     group = RingProcessGroup(node, post, options, timeout, ours)
     _attach_gloo(group, store)
     return group

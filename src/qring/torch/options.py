@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from qring.errors import InputError
 from qring.network.noise import NOISELESS, BellDiagonal
+from qring.schedule.topology import Topology
 
 __all__ = ["Options"]
 
@@ -29,6 +30,11 @@ class Options:
     or, ``"auto"``, by whichever reaches the other rank. ``host`` is the address at which ranks
     on other hosts reach this one; by default the one that faces ``MASTER_ADDR``.
 
+    ``topology`` names the schedule of sums, gathers and broadcasts, one of
+    :data:`qring.schedule.topology.TOPOLOGIES`; ``"hierarchical"`` alone takes the hosts that it
+    finds as its levels. ``inside`` is the protocol between ranks on one host of a hierarchy:
+    noiseless ``"classical"`` bits, or ``"superdense"`` as between hosts.
+
     Raises:
         InputError: a value is not one of those allowed.
     """
@@ -38,10 +44,20 @@ class Options:
     seed: int = 0
     transport: str = "auto"
     host: str | None = None
+    topology: str = "ring"
+    inside: str | None = None
 
     def __post_init__(self) -> None:
         _check_choice("protocol", self.protocol, PROTOCOLS)
         _check_choice("transport", self.transport, TRANSPORTS)
+        hierarchical = Topology(self.topology).name == "hierarchical"
+        if self.inside is not None:
+            _check_choice("inside", self.inside, PROTOCOLS)
+            if not hierarchical:
+                raise InputError(
+                    f"inside says what travels inside the hosts of a hierarchy; the topology is "
+                    f"{self.topology!r}: drop inside or choose 'hierarchical'"
+                )
         if not isinstance(self.noise, BellDiagonal):
             raise InputError(
                 f"noise is a qring.network.noise.BellDiagonal, not {self.noise!r}; "
@@ -69,6 +85,8 @@ class Options:
             seed=_number(found, "QRING_SEED", int, 0),
             transport=found.get("QRING_TRANSPORT") or cls().transport,
             host=found.get("QRING_HOST") or None,
+            topology=found.get("QRING_TOPOLOGY") or cls().topology,
+            inside=found.get("QRING_INSIDE") or None,
         )
 
     @property
@@ -79,7 +97,11 @@ class Options:
     @property
     def settings(self) -> str:
         """What all ranks of a group must agree on, in words."""
-        return f"protocol {self.protocol!r}, transport {self.transport!r}, {self.noise}"
+        parts = [f"protocol {self.protocol!r}", f"transport {self.transport!r}"]
+        parts.append(f"topology {self.topology!r}")
+        if self.inside is not None:
+            parts.append(f"inside {self.inside!r}")
+        return ", ".join((*parts, str(self.noise)))
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

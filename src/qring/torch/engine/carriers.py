@@ -12,6 +12,7 @@ from qring.ledger import Ledger
 from qring.network.links import Link, classical, exact_superdense, superdense
 from qring.network.network import Network
 from qring.network.run import Run
+from qring.torch.engine.plans import Laid
 from qring.torch.options import Options
 from qring.torch.transport.arena import Message
 
@@ -21,12 +22,18 @@ _Kind = Callable[[Run, int, int], Link]
 
 
 class Carriers:
-    """Links from one rank to all others, made when first used. Used by one thread."""
+    """Links from one rank to all others, made when first used. Used by one thread.
 
-    __slots__ = ("_kinds", "_names", "_network", "_rank", "_rng", "_run")
+    Inside a host of a hierarchy bits travel as they are, unless the options say otherwise.
+    """
 
-    def __init__(self, options: Options, names: Sequence[int], rank: int, stream: str) -> None:
+    __slots__ = ("_kinds", "_names", "_near", "_network", "_rank", "_rng", "_run")
+
+    def __init__(
+        self, options: Options, laid: Laid, names: Sequence[int], rank: int, stream: str
+    ) -> None:
         self._names, self._rank = names, rank
+        self._near = laid.beside(rank) if options.inside != "superdense" else frozenset()
         self._network = Network(noise=options.noise)
         seed = (options.seed, names[rank], zlib.crc32(stream.encode()))
         self._rng = np.random.Generator(np.random.SFC64(seed)) if options.is_noisy else None
@@ -74,4 +81,5 @@ class Carriers:
         return self._run.ledger()
 
     def _link(self, dst: int, exact: bool) -> Link:
-        return self._run.link(self._kinds[exact], self._names[self._rank], self._names[dst])
+        kind = classical if dst in self._near else self._kinds[exact]
+        return self._run.link(kind, self._names[self._rank], self._names[dst])

@@ -9,7 +9,6 @@ import torch
 from qring.schedule.schedule import Collective
 from qring.torch.engine.memory import Cargo
 from qring.torch.engine.node import Call, Node
-from qring.torch.engine.plans import plan_for
 
 __all__ = ["all_to_all", "gather", "scatter"]
 
@@ -23,7 +22,7 @@ def gather(
     lengths = dict.fromkeys(range(node.size), len(mine))
     cargo = Cargo(lengths=lengths, brings={node.rank: mine}, takes=dict(enumerate(outs)))
     if node.size > 1:
-        plan = plan_for(Collective.GATHER, node.rank, node.size, root)
+        plan = node.laid.plan(Collective.GATHER, node.rank, root).plan
         node.run(call, plan, cargo)
 
 
@@ -36,7 +35,7 @@ def scatter(
     lengths = dict.fromkeys(range(node.size), len(out))
     cargo = Cargo(lengths=lengths, brings=dict(enumerate(chunks)), takes={node.rank: out})
     if node.size > 1:
-        plan = plan_for(Collective.SCATTER, node.rank, node.size, root)
+        plan = node.laid.plan(Collective.SCATTER, node.rank, root).plan
         node.run(call, plan, cargo)
 
 
@@ -51,4 +50,4 @@ def all_to_all(
     lengths = {chunk: len(values) for chunk, values in (brings | takes).items()}
     if size > 1:
         cargo = Cargo(lengths=lengths, brings=brings, takes=takes)
-        node.run(call, plan_for(Collective.ALL_TO_ALL, me, size), cargo)
+        node.run(call, node.laid.plan(Collective.ALL_TO_ALL, me).plan, cargo)

@@ -12,6 +12,7 @@ from qring.errors import PeerError
 from qring.torch.engine.carriers import Carriers
 from qring.torch.engine.memory import Cargo, Memory
 from qring.torch.engine.plan import Plan
+from qring.torch.engine.plans import Laid
 from qring.torch.engine.reduction import DTYPES
 from qring.torch.transport.arena import SLOT_BYTES, Loan, Message
 from qring.torch.transport.mailbox import Mailbox
@@ -49,10 +50,10 @@ class Call(NamedTuple):
 class Node:
     """A rank with its mailbox and carriers. Used by one thread at a time."""
 
-    __slots__ = ("_failure", "_mailbox", "_sequence", "carriers", "rank", "size")
+    __slots__ = ("_failure", "_mailbox", "_sequence", "carriers", "laid", "rank", "size")
 
-    def __init__(self, mailbox: Mailbox, carriers: Carriers) -> None:
-        self._mailbox, self.carriers = mailbox, carriers
+    def __init__(self, mailbox: Mailbox, carriers: Carriers, laid: Laid) -> None:
+        self._mailbox, self.carriers, self.laid = mailbox, carriers, laid
         self.rank, self.size = mailbox.rank, mailbox.size
         self._sequence = 0
         self._failure: str | None = None

@@ -1,4 +1,4 @@
-"""Collectives whose messages run around the ring."""
+"""Collectives that follow the group's topology."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
+from qring.schedule.chunks import even_chunks
 from qring.schedule.schedule import Collective
 from qring.torch.engine.layout import gloo_lengths
 from qring.torch.engine.memory import Cargo
 from qring.torch.engine.node import Call, Node
-from qring.torch.engine.plans import plan_for
+from qring.torch.engine.plans import Planned
 from qring.torch.engine.reduction import Reduction
 
 __all__ = [
@@ -22,18 +23,16 @@ __all__ = [
 def all_reduce(node: Node, flat: torch.Tensor, reduction: Reduction, call: Call) -> None:
     """Replace ``flat``, shape (elements,), by the reduction over all ranks."""
     if node.size > 1:
-        cargo = _cut(flat, node.size, in_place=True)
-        plan = plan_for(Collective.ALL_REDUCE, node.rank, node.size)
-        node.run(call, plan, cargo, reduction.fold)
+        planned = node.laid.plan(Collective.ALL_REDUCE, node.rank)
+        node.run(call, planned.plan, _cut(flat, planned, in_place=True), reduction.fold)
     reduction.finish(flat, node.size)
 
 
 def reduce(node: Node, flat: torch.Tensor, root: int, reduction: Reduction, call: Call) -> None:
     """Replace the ``flat`` of ``root`` by the reduction; the others' stay as they are."""
     if node.size > 1:
-        cargo = _cut(flat, node.size)
-        plan = plan_for(Collective.REDUCE, node.rank, node.size, root)
-        node.run(call, plan, cargo, reduction.fold)
+        planned = node.laid.plan(Collective.REDUCE, node.rank, root)
+        node.run(call, planned.plan, _cut(flat, planned), reduction.fold)
     if node.rank == root:
         reduction.finish(flat, node.size)
 
@@ -43,11 +42,12 @@ def reduce_scatter(
 ) -> None:
     """Put the reduction of everybody's ``chunks[rank]`` into ``out``, shape (elements,)."""
     if node.size > 1:
-        brings = dict(enumerate(chunks))
+        planned = node.laid.plan(Collective.REDUCE_SCATTER, node.rank)
+        brings = _blocks(dict(enumerate(chunks)), planned.blocks)
         lengths = {chunk: len(values) for chunk, values in brings.items()}
-        cargo = Cargo(lengths=lengths, brings=brings, takes={node.rank: out})
-        plan = plan_for(Collective.REDUCE_SCATTER, node.rank, node.size)
-        node.run(call, plan, cargo, reduction.fold)
+        takes = _blocks({node.rank: out}, planned.blocks)
+        cargo = Cargo(lengths=lengths, brings=brings, takes=takes)
+        node.run(call, planned.plan, cargo, reduction.fold)
     else:
         out.copy_(chunks[0])
     reduction.finish(out, node.size)
@@ -58,19 +58,18 @@ def all_gather(node: Node, mine: torch.Tensor, outs: Sequence[torch.Tensor], cal
     if outs[node.rank].data_ptr() != mine.data_ptr():
         outs[node.rank].copy_(mine)
     if node.size > 1:
-        takes = dict(enumerate(outs))
+        planned = node.laid.plan(Collective.ALL_GATHER, node.rank)
+        takes = _blocks(dict(enumerate(outs)), planned.blocks)
         lengths = {chunk: len(out) for chunk, out in takes.items()}
-        cargo = Cargo(lengths=lengths, brings={node.rank: mine}, takes=takes)
-        plan = plan_for(Collective.ALL_GATHER, node.rank, node.size)
-        node.run(call, plan, cargo)
+        brings = _blocks({node.rank: mine}, planned.blocks)
+        node.run(call, planned.plan, Cargo(lengths=lengths, brings=brings, takes=takes))
 
 
 def broadcast(node: Node, flat: torch.Tensor, root: int, call: Call) -> None:
     """Replace ``flat``, shape (elements,), by that of ``root``."""
     if node.size > 1:
-        cargo = Cargo(lengths={0: len(flat)}, brings={0: flat}, takes={0: flat})
-        plan = plan_for(Collective.BROADCAST, node.rank, node.size, root)
-        node.run(call, plan, cargo)
+        planned = node.laid.plan(Collective.BROADCAST, node.rank, root)
+        node.run(call, planned.plan, _cut(flat, planned))
 
 
 def barrier(node: Node, call: Call) -> None:
@@ -92,7 +91,26 @@ def gather_bytes(node: Node, mine: bytes, timeout_s: float) -> list[bytes]:
     return [out[: int(length)].numpy().tobytes() for out, length in zip(outs, lengths, strict=True)]
 
 
-def _cut(flat: torch.Tensor, size: int, *, in_place: bool = False) -> Cargo:
-    lengths = gloo_lengths(flat.numel(), flat.itemsize, size)
+def _cut(flat: torch.Tensor, planned: Planned, *, in_place: bool = False) -> Cargo:
+    elements = flat.numel()
+    if planned.like_gloo and planned.chunks > 1:
+        lengths = gloo_lengths(elements, flat.itemsize, planned.chunks)
+    else:
+        lengths = tuple(c.stop - c.start for c in even_chunks(elements, planned.chunks))
     chunks = dict(enumerate(flat.split_with_sizes(lengths)))
-    return Cargo(lengths=dict(enumerate(lengths)), brings=chunks, takes=chunks, in_place=in_place)
+    whole = flat if planned.plan.widest > 1 else None
+    return Cargo(
+        lengths=dict(enumerate(lengths)), brings=chunks, takes=chunks, in_place=in_place,
+        whole=whole,
+    )  # fmt: skip
+
+
+def _blocks(tensors: dict[int, torch.Tensor], blocks: int) -> dict[int, torch.Tensor]:
+    """Every rank's tensor cut into its chunks."""
+    if blocks == 1:
+        return tensors
+    return {
+        rank * blocks + k: values[part]
+        for rank, values in tensors.items()
+        for k, part in enumerate(even_chunks(len(values), blocks))
+    }

@@ -18,7 +18,7 @@ __all__ = ["Mailbox"]
 class Mailbox:
     """All wires of one rank in one group. Used by one thread at a time."""
 
-    __slots__ = ("_arena", "_wires", "apart", "pump", "rank", "size", "watch")
+    __slots__ = ("_arena", "_wires", "apart", "hosts", "pump", "rank", "size", "watch")
 
     def __init__(self, arena: Arena, size: int, watch: Watch) -> None:
         self._arena, self.watch = arena, watch
@@ -26,6 +26,8 @@ class Mailbox:
         self.pump = Pump()
         self._wires: Mapping[int, Wire] = {}
         self.apart = False
+        self.hosts: tuple[tuple[int, ...], ...] = ()
+        """Ranks by the host on which they are, as far as that can be told."""
 
     def connect(self, wires: Mapping[int, Wire], *, apart: bool) -> None:
         """Say which wire leads to which rank.

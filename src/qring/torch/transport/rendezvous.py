@@ -139,6 +139,7 @@ def meet(
             )
         apart = not any(_by_memory(r, cards, reach) for r in range(size))
         mailbox.connect(wires, apart=apart)
+        mailbox.hosts = _hosts(cards)
         notices.finish()
         if_it_fails.pop_all()
     letterboxes = [
@@ -146,6 +147,18 @@ def meet(
         for other, key in zip(found, tokens, strict=True)
     ]
     return mailbox, Mail(rank, letterboxes, letterbox, watch)
+
+
+def _hosts(cards: Sequence[_Card]) -> tuple[tuple[int, ...], ...]:
+    """The ranks of each host, hosts in the order of their first ranks."""
+    found: list[list[int]] = []
+    for rank, card in enumerate(cards):
+        host = next((ranks for ranks in found if card.shares_host(cards[ranks[0]])), None)
+        if host is None:
+            found.append([rank])
+        else:
+            host.append(rank)
+    return tuple(map(tuple, found))
 
 
 class _Notices:
