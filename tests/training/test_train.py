@@ -151,7 +151,7 @@ def test_audits_are_in_the_metrics_and_leave_the_parameters_alone(tmp_path, trai
             ["--audit", "conflicts", "--dp-epsilon", "1", "--protocol", "secagg"],
             "beyond what --dp-epsilon promises",
         ),
-        (["--audit-every", "0"], "audit_every must be at least 1"),
+        (["--audit", "ties", "--audit-every", "0"], "audit_every must be at least 1"),
         (["--workers", "0"], "at least 1 worker"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--batch", "-3"], "batch must be at least 1"),

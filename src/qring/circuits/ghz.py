@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["GhzCopy", "PhaseDigits", "Source", "check_workers", "link_registers", "share_copy"]
 
 _MOST_WORKERS = 8
+_WIDEST = 1e6  # radians: a float is within 10⁻¹⁰ of a larger turn's remainder up to here
 
 
 class Source(Enum):
@@ -94,6 +95,11 @@ class GhzCopy:
         check_enum("source", self.source, Source)
         if not all(map(math.isfinite, self.phases)):
             raise InputError(f"phases are finite numbers of radians, not {self.phases}")
+        if max(map(abs, self.phases)) > _WIDEST:
+            raise InputError(
+                f"a phase of {max(self.phases, key=abs):g} radians is too large for floats to tell "
+                f"its turn: give it between -2π and 2π"
+            )
 
     def build(self) -> QuantumCircuit:
         """Qubits ``node``, bits ``outcome``, one a worker."""
@@ -143,6 +149,8 @@ class PhaseDigits:
             raise InputError(f"the circuit reads sums of 1 to 16 bits, not {self.sum_bits}")
         if min(self.words) < 0:
             raise InputError(f"words are not negative, but there is {min(self.words)}")
+        if max(self.words) >> self.sum_bits:
+            raise InputError(f"{max(self.words)} does not fit {self.sum_bits} bits: raise sum_bits")
 
     def build(self) -> QuantumCircuit:
         """Qubits ``node``, used anew for each digit; bits ``digit0``, ``digit1`` and so on."""

@@ -94,6 +94,9 @@ def unit_vector(values: Sequence[float], what: str) -> NDArray[np.float64]:
         InputError: not a vector of finite numbers, or all of them zero.
     """
     vector = np.asarray(values, np.float64)
+    largest = float(np.abs(vector).max(initial=0))
+    if 0 < largest < np.inf:
+        vector = np.ldexp(vector, -int(np.frexp(largest)[1]))  # squares neither overflow nor vanish
     length = float(np.linalg.norm(vector)) if vector.ndim == 1 and len(vector) else 0.0
     if not np.isfinite(length) or length == 0:
         raise InputError(f"{what} must be a vector of finite numbers that are not all zero")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +10,16 @@ from numpy.typing import NDArray
 
 from qring.circuits.portable import CHANNEL, SENT, Bits, import_qiskit
 from qring.errors import InputError
+from qring.validate import check_real
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 __all__ = ["SuperdensePair"]
+
+
+_LONGEST_S = 1e6
+"""No memory stores for longer; formats of circuits could not write it down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,7 @@ class SuperdensePair:
             raise InputError(
                 f"labels and faults are 0, 1, 2 or 3 (two bits), not {self.label} and {self.fault}"
             )
-        if not (math.isfinite(self.storage_s) and self.storage_s >= 0):
-            raise InputError(f"a pair is stored for 0 seconds or more, not {self.storage_s}")
+        check_real("the seconds that a pair is stored", self.storage_s, least=0, most=_LONGEST_S)
 
     def build(self) -> QuantumCircuit:
         """Qubits ``half`` (sender, receiver), bits ``bits`` (b1, b2)."""

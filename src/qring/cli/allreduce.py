@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.cli import privacy
+from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import check_page, write_page
 from qring.cli.protocols import ghz, private, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
@@ -55,8 +56,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--word-bits", type=int, metavar="B", help="send words of B bits plus carry")
     add("--clip", type=float, metavar="C", help="clip to [-C, C]; the range of the words")
     privacy.add_options(add)
-    add("--noise", default="0", help="error probability of a pair, or of its errors X,Y,Z")
-    add("--seed", type=int, default=0, help="of the noise (default: 0)")
+    add("--noise", default="0", help="superdense, private: error probability of a pair, "
+        "or of its errors X,Y,Z")  # fmt: skip
+    add("--seed", type=int, default=0, help="of all randomness but secrets (default: 0)")
     add("--allow-nonfinite", action="store_true", help="let NaN and infinity through (float bits)")
     add("--integers", choices=[kind.value for kind in IntegerTensors], default="leave-out",
         help="integer tensors among floats, such as counters: leave them out, or sum them as "
@@ -71,6 +73,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise InputError(f"a seed is not negative: {arguments.seed}")
+    refuse_unused(arguments, arguments.protocol, {c.name: c.uses for c in _CHOICES.values()})
+    refuse_unmet(arguments, privacy.USES)
     noise = BellDiagonal.parse(arguments.noise)
     rows, layout = read_workers(arguments.files, integers=IntegerTensors(arguments.integers))
     if arguments.out is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from qring.cli import inversion
+from qring.cli.options import Uses, refuse_unused
 from qring.cli.protocols.vga import probability
 from qring.cli.show import table
 from qring.errors import InputError
@@ -20,6 +21,21 @@ from qring.theory.privacy import classical_leak_at_least
 __all__ = ["add_to"]
 
 _FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in PROTOCOLS))
+_LABORATORY = Uses(("--protocol", "--workers", "--word-bits", "--copies", "--rounds",
+                    "--verification", "--epsilon", "--copies-factor", "--withstood"))  # fmt: skip
+_BY_ATTACK = {
+    **dict.fromkeys(ATTACKS, (_LABORATORY,)),
+    inversion.NAME: (Uses(("--clients", "--images", "--dp-epsilon")),),
+}
+_BY_PROTOCOL = {
+    **dict.fromkeys(_FAMILIES, ()),
+    "vga": (
+        Uses(("--verification",)),
+        Uses(("--epsilon",), "--verification", ("hashed",)),
+        Uses(("--copies-factor",), "--verification", ("cut-and-choose",)),
+    ),
+    "private": (Uses(("--withstood",)),),
+}
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -61,6 +77,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise InputError(f"a seed is not negative: {arguments.seed}")
+    refuse_unused(arguments, arguments.attack, _BY_ATTACK)
     if arguments.attack == inversion.NAME:
         return inversion.run(arguments)
     protocol = arguments.protocol
@@ -68,6 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(
             f"--attack {arguments.attack} needs --protocol: one of {', '.join(_FAMILIES)}"
         )
+    refuse_unused(arguments, protocol, _BY_PROTOCOL)
     if protocol == "vga":
         protocol = f"vga {arguments.verification}"
     setting = _setting(arguments)

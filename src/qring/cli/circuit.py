@@ -22,6 +22,7 @@ from qring.circuits.sampling import Sampling, aer_sampling
 from qring.circuits.superdense import SuperdensePair
 from qring.circuits.tie_audit import TieAuditCopy
 from qring.circuits.verification import HashedCheck, StabiliserTest, ZTest
+from qring.cli.options import Uses, given, refuse_unmet
 from qring.cli.show import count, table
 from qring.errors import InputError
 
@@ -38,17 +39,28 @@ def _superdense(a: Arguments) -> SuperdensePair:
 
 def _ghz(a: Arguments) -> GhzCopy:
     phases = _numbers(a.phases) if a.phases else (0.0,) * a.workers
+    _same_workers(a, len(phases), "--phases")
     return GhzCopy(phases=phases, source=Source(a.source))
+
+
+def _same_workers(a: Arguments, workers: int, option: str) -> None:
+    """Refuse a number of workers that another option contradicts."""
+    if "--workers" in given(a) and a.workers != workers:
+        raise InputError(f"{option} is for {workers} workers, not for --workers {a.workers}")
 
 
 def _phase_digits(a: Arguments) -> PhaseDigits:
     words = _whole(a.words)
-    bits = a.sum_bits if a.sum_bits is not None else max(1, sum(words).bit_length())
+    needed = max(1, sum(words).bit_length())
+    bits = a.sum_bits if a.sum_bits is not None else needed
+    if bits < needed:
+        raise InputError(f"the sum {sum(words)} takes {needed} bits: raise --sum-bits {bits}")
     return PhaseDigits(words=words, sum_bits=bits, source=Source(a.source))
 
 
 def _stabiliser_test(a: Arguments) -> StabiliserTest:
     workers = a.workers if a.stabiliser is None else len(a.stabiliser) - 1
+    _same_workers(a, workers, "--stabiliser")
     return StabiliserTest(workers=workers, stabiliser=a.stabiliser, source=Source(a.source))
 
 
@@ -99,6 +111,9 @@ _VECTORS = [
     ("--u", {"default": "1,2,0.5", "help": "worker 0's vector (default: 1,2,0.5)"}),
     ("--v", {"default": "1,-1,1", "help": "worker 1's vector (default: 1,-1,1)"}),
 ]
+
+
+_USES = (Uses(("--json", "--seed"), "--shots"), Uses(("--format",), without="--shots"))
 
 
 class _Entry(NamedTuple):
@@ -175,6 +190,7 @@ def _run(arguments: Arguments) -> int:
         raise InputError(f"a seed is not negative: {arguments.seed}")
     if arguments.shots is None and arguments.device is not None:
         raise InputError("a device is for running: say how often with --shots")
+    refuse_unmet(arguments, _USES)
     protocol = _CIRCUITS[arguments.name].make(arguments)
     if arguments.draw is not None:
         draw(protocol.build(), arguments.draw)

@@ -9,6 +9,7 @@ from typing import Any
 
 from qring.atomic import check_writable, write_text
 from qring.circuits.device import best_line, fake_backend, make_card
+from qring.cli.options import Uses, refuse_unmet
 from qring.errors import InputError
 
 __all__ = ["add_to"]
@@ -32,6 +33,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    refuse_unmet(arguments, (Uses(("--line",), without="--qubits"),))
     if not 2 <= arguments.line <= 12:
         raise InputError(f"a line has 2 to 12 qubits, not {arguments.line}")
     if arguments.out is not None:

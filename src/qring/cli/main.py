@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from qring import __version__
 from qring.cli import (
@@ -24,6 +24,7 @@ from qring.cli import (
     tieaudit,
     train,
 )
+from qring.cli.options import record_given
 from qring.errors import InputError, MissingExtraError, QringError
 
 __all__ = ["main"]
@@ -35,7 +36,11 @@ would do, cost and leak."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like every other error of the command."""
+    """A parser whose errors are one line, and that tells what was given from defaults."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as argparse has it
+        super().__init__(**settings)
+        record_given(self)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"qring: {message} (see: {self.prog} --help)\n")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from qring.cli.options import Uses, refuse_unmet
 from qring.cli.protocols.vga import probability
 from qring.cli.show import carriers, count, table
 from qring.collectives.aggregate import Aborted
@@ -22,6 +23,13 @@ from qring.security.masks.method import Private, Stocked
 from qring.security.masks.terms import DEFAULT_EPSILON
 
 __all__ = ["add_to"]
+
+_USES = (
+    Uses(
+        ("--workers", "--word-bits", "--epsilon", "--tested-share", "--visibility", "--seed"),
+        "--make",
+    ),
+)
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -51,6 +59,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise InputError(f"a seed is not negative: {arguments.seed}")
+    refuse_unmet(arguments, _USES)
     made: Stocked | None = None
     if arguments.make is not None:
         method = Private(

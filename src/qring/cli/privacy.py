@@ -9,12 +9,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from qring.cli.options import Uses
 from qring.errors import InputError
 from qring.security.dp.calibration import calibrate
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.dp.plan import Promise
 
-__all__ = ["add_options", "advice", "caution", "figures", "noisy_words"]
+__all__ = ["USES", "add_options", "advice", "caution", "figures", "noisy_words"]
+
+USES = (Uses(("--dp-delta", "--dp-clip", "--dp-rounds", "--dp-may-drop"), "--dp-epsilon"),)
 
 _OPEN = ("superdense", "classical")
 

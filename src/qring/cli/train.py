@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from qring.cli.options import Uses, refuse_unmet, refuse_unused
 from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
@@ -18,11 +19,24 @@ from qring.ledger import Ledger, Phase
 from qring.paper.trace import ring_trace
 from qring.training.launch import launch
 from qring.training.plots import draw_audits
-from qring.training.settings import Protocol, TrainSettings, add_arguments
+from qring.training.settings import USES, Protocol, TrainSettings, add_arguments
 
 __all__ = ["add_to"]
 
 _WORDS = (Protocol.GHZ, Protocol.VGA, Protocol.SECAGG, Protocol.PRIVATE)
+
+
+_BY_PROTOCOL = {
+    protocol.value: tuple(
+        Uses((f"--{name.replace('_', '-')}",)) for name, users in USES.items() if protocol in users
+    )
+    for protocol in Protocol
+}
+_TOGETHER = (
+    Uses(("--dp-delta", "--dp-clip"), "--dp-epsilon"),
+    Uses(("--clip",), without="--dp-epsilon"),
+    Uses(("--audit-every",), "--audit"),
+)
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -43,6 +57,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    refuse_unused(arguments, arguments.protocol, _BY_PROTOCOL)
+    refuse_unmet(arguments, _TOGETHER)
     settings = TrainSettings.from_arguments(arguments)
     out: Path = arguments.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     if settings.protocol in _WORDS and not settings.dp_epsilon:

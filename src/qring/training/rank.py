@@ -57,7 +57,7 @@ def _run(settings: TrainSettings, out: Path, *, compare: bool) -> None:
         (out / "metrics.jsonl").write_text("")
     runs = [settings]
     if compare and settings.protocol is not Protocol.CLASSICAL:
-        runs.append(dataclasses.replace(settings, protocol=Protocol.CLASSICAL, dp_epsilon=0.0))
+        runs.append(settings.compared())
     results = {run.protocol.value: train(run, out) for run in runs}
     if rank == 0:
         _write(out, settings, results)

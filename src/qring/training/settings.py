@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -14,7 +14,7 @@ from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
 from qring.security.dp.plan import Promise
 from qring.validate import check_enum, check_instance
 
-__all__ = ["AuditKind", "ModelKind", "Protocol", "TrainSettings", "add_arguments"]
+__all__ = ["USES", "AuditKind", "ModelKind", "Protocol", "TrainSettings", "add_arguments"]
 
 
 class Protocol(str, Enum):
@@ -41,6 +41,18 @@ class AuditKind(str, Enum):
     NONE = "none"
     TIES = "ties"
     CONFLICTS = "conflicts"
+
+
+_WORDS = (Protocol.GHZ, Protocol.VGA, Protocol.SECAGG, Protocol.PRIVATE)
+USES = {
+    "noise": (Protocol.SUPERDENSE,),
+    "word_bits": _WORDS,
+    "clip": _WORDS,
+    "visibility": (Protocol.GHZ, Protocol.VGA, Protocol.PRIVATE),
+    "epsilon": (Protocol.VGA, Protocol.PRIVATE),
+    "masks": (Protocol.PRIVATE,),
+}
+"""Protocols that use a setting which not all of them use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +94,16 @@ class TrainSettings:
         check_enum("data", self.data, ImageSet)
         check_enum("audit", self.audit, AuditKind)
         check_instance("noise", self.noise, BellDiagonal, "BellDiagonal.depolarising(...)")
+        default = _defaults()
+        for name, users in USES.items():
+            if self.protocol not in users and getattr(self, name) != default[name]:
+                raise InputError(
+                    f"{_option(name)} is not used by {self.protocol.value}, but by "
+                    f"{', '.join(user.value for user in users)}: leave it out"
+                )
+        for name in ("dp_delta", "dp_clip"):
+            if not self.dp_epsilon and getattr(self, name) != default[name]:
+                raise InputError(f"{_option(name)} is used with --dp-epsilon only: give it too")
         for name in ("epochs", "batch", "audit_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -112,6 +134,12 @@ class TrainSettings:
                 )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"the seed must lie in 0..2^32-1, not at {self.seed}")
+
+    def compared(self) -> TrainSettings:
+        """The same training over the classical ring, without what that does not use."""
+        default = _defaults()
+        unused = ("dp_epsilon", "dp_delta", "dp_clip", *USES)
+        return replace(self, protocol=Protocol.CLASSICAL, **{n: default[n] for n in unused})
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> TrainSettings:
@@ -151,6 +179,10 @@ class TrainSettings:
         """Return the command line that :func:`add_arguments` reads back as this value."""
         pairs = self.described().items()
         return [word for name, value in pairs for word in (_option(name), str(value))]
+
+
+def _defaults() -> dict[str, Any]:
+    return {field.name: field.default for field in fields(TrainSettings)}
 
 
 def _option(field: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from qring.circuits.export import Format, draw, export
 from qring.circuits.gap_ip import GapIPPasses, GapIPPhase
 from qring.circuits.ghz import GhzCopy, PhaseDigits, Source
+from qring.circuits.portable import unit_vector
 from qring.circuits.sampling import Sampling, aer_sampling
 from qring.circuits.superdense import SuperdensePair
 from qring.circuits.tie_audit import TieAuditCopy
@@ -198,7 +199,7 @@ def test_pictures_are_drawn(tmp_path):
     ("make", "says"),
     [
         (lambda: SuperdensePair(label=4), "two bits"),
-        (lambda: SuperdensePair(storage_s=-1.0), "0 seconds or more"),
+        (lambda: SuperdensePair(storage_s=-1.0), "at least 0"),
         (lambda: GhzCopy(phases=(0.0,)), "2 to 8 workers"),
         (lambda: GhzCopy(phases=(0.0, math.nan)), "finite"),
         (lambda: PhaseDigits(words=(1, -1), sum_bits=2), "not negative"),
@@ -221,3 +222,8 @@ def test_pictures_are_drawn(tmp_path):
 def test_what_cannot_be_built_is_refused(make, says):
     with pytest.raises(InputError, match=says):
         make()
+
+
+def test_vectors_of_any_size_have_a_direction():
+    for size in (1e-320, 1e-200, 1.0, 1e200, 1.5e308):
+        assert unit_vector([size, -size], "v") == pytest.approx([0.5**0.5, -(0.5**0.5)])

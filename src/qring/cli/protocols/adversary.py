@@ -19,7 +19,7 @@ from qring.network.adversary.sources import (
     Purification,
 )
 
-__all__ = ["add_options", "adversary"]
+__all__ = ["ONLINE", "add_options", "adversary"]
 
 _SOURCES: dict[str, Callable[[Aim], Source]] = {
     "plus-state": lambda aim: PlusState(aim=aim),
@@ -31,7 +31,7 @@ _SOURCES: dict[str, Callable[[Aim], Source]] = {
     "epr-half": lambda aim: EprHalves(aim=aim),
     "bit-flip": lambda aim: BitFlips(workers=frozenset({1}), aim=aim),
 }
-_ONLINE: dict[str, Interceptor] = {
+ONLINE: dict[str, Interceptor] = {
     "online-flips": FlipOnline(),
     "online-shift": FlipOnline(rounds=frozenset({0})),
 }
@@ -40,9 +40,9 @@ _ONLINE: dict[str, Interceptor] = {
 
 def add_options(add: Callable[..., argparse.Action]) -> None:
     """Add who tampers, with which copies, and who lies."""
-    add("--adversary", choices=[*_SOURCES, *_ONLINE], metavar="NAME",
+    add("--adversary", choices=[*_SOURCES, *ONLINE], metavar="NAME",
         help="ghz, vga, private: tamper with copies on their way: " + ", ".join(_SOURCES)
-        + "; private: with the ring's qubits: " + ", ".join(_ONLINE))  # fmt: skip
+        + "; private: with the ring's qubits: " + ", ".join(ONLINE))  # fmt: skip
     add("--adversary-copies", metavar="K,...",
         help="ghz, vga, private: numbers of the copies tampered with, as shared "
         "(default: all)")  # fmt: skip
@@ -57,7 +57,7 @@ def adversary(arguments: argparse.Namespace) -> Adversary | None:
         if arguments.adversary_copies is not None:
             raise InputError("--adversary-copies says where to tamper: give --adversary too")
         return Adversary(nodes=nodes) if nodes else None
-    if arguments.adversary in _ONLINE:
+    if arguments.adversary in ONLINE:
         if arguments.protocol != "private":
             raise InputError(
                 f"{arguments.adversary} changes qubits of a masked ring, and {arguments.protocol} "
@@ -67,7 +67,7 @@ def adversary(arguments: argparse.Namespace) -> Adversary | None:
             raise InputError(
                 f"--adversary-copies names GHZ copies, and {arguments.adversary} leaves them alone"
             )
-        return Adversary(nodes=nodes, online=_ONLINE[arguments.adversary])
+        return Adversary(nodes=nodes, online=ONLINE[arguments.adversary])
     aim: Aim = Every()
     if arguments.adversary_copies is not None:
         aim = These(tuple(_numbers("--adversary-copies", arguments.adversary_copies)))

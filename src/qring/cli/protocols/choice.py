@@ -6,13 +6,26 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from qring.cli.options import Uses
 from qring.collectives.aggregate import Aggregate, Method
 from qring.encoding.values import FixedPoint, FloatBits, Integers, WordEncoding
 from qring.errors import InputError
 from qring.network.network import Network
 from qring.security.dp.encoding import DistributedGaussian
 
-__all__ = ["AnyEncoding", "Choice", "as_given", "no_figures", "no_notes", "no_options", "words"]
+__all__ = [
+    "SPOILED",
+    "AnyEncoding",
+    "Choice",
+    "as_given",
+    "no_figures",
+    "no_notes",
+    "no_options",
+    "words",
+]
+
+SPOILED = Uses(("--threshold",), "--on-dropout", ("fallback",))
+"""What secure aggregation after a spoiled round is told."""
 
 AnyEncoding = FloatBits | Integers | FixedPoint | DistributedGaussian
 
@@ -44,6 +57,7 @@ class Choice:
     arguments into the method to run. ``network`` adds to the network what only this protocol
     asks for. ``figures`` names what a result holds beyond its ledger: keys of the JSON object
     and, with spaces for underscores, rows of the table. ``notes`` are sentences that go with them.
+    ``uses`` lists the options that this protocol uses and some other does not.
     """
 
     name: str
@@ -52,6 +66,7 @@ class Choice:
     network: Callable[[Network, int, argparse.Namespace], Network] = as_given
     figures: Callable[[Aggregate], dict[str, int | float]] = no_figures
     notes: Callable[[Aggregate], tuple[str, ...]] = no_notes
+    uses: tuple[Uses, ...] = ()
 
 
 def words(encoding: AnyEncoding, protocol: str) -> WordEncoding:

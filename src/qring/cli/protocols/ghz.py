@@ -7,8 +7,9 @@ import dataclasses
 import sys
 from collections.abc import Callable
 
+from qring.cli.options import Uses
 from qring.cli.protocols import adversary
-from qring.cli.protocols.choice import AnyEncoding, Choice, words
+from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.collectives.ghz.checksum import Checksum
 from qring.collectives.ghz.coded import CodedDigits
@@ -21,7 +22,7 @@ from qring.network.network import Network
 from qring.network.noise import QubitNoise
 from qring.network.wiring import Announcement, Distribution
 
-__all__ = ["CHOICE", "add_options", "figures", "method", "network"]
+__all__ = ["CHOICE", "COPIES", "add_options", "figures", "method", "network"]
 
 _READOUTS: dict[str, Callable[[float], Readout]] = {
     "digits": lambda failure: Digits(failure=failure),
@@ -81,6 +82,19 @@ def figures(result: Aggregate) -> dict[str, int | float]:
     }
 
 
+COPIES = (
+    Uses(("--visibility", "--adversary", "--adversary-copies", "--dishonest")),
+    Uses(("--readout", "--announce", "--distribute", "--checksum")),
+    Uses(("--failure",), "--readout", ("digits", "sequential", "kitaev", "shots")),
+    SPOILED,
+)
+"""Options of all protocols that read sums from GHZ copies."""
+
 CHOICE = Choice(
-    name="ghz", method=method, add_options=add_options, network=network, figures=figures
+    name="ghz",
+    method=method,
+    add_options=add_options,
+    network=network,
+    figures=figures,
+    uses=COPIES,
 )

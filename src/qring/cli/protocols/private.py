@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from qring.cli.protocols import ghz
-from qring.cli.protocols.choice import AnyEncoding, Choice, words
+from qring.cli.options import Uses
+from qring.cli.protocols import adversary, ghz
+from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.errors import InputError
 from qring.security.masks.integrity import OnlineCheck
@@ -86,4 +87,13 @@ CHOICE = Choice(
     network=ghz.network,
     figures=_figures,
     notes=_notes,
+    uses=(
+        Uses(("--noise", "--epsilon", "--masks", "--online-check")),
+        Uses(
+            ("--visibility", "--adversary", "--adversary-copies", "--dishonest", "--tested-share"),
+            without="--masks",
+        ),
+        Uses(("--adversary", "--dishonest"), "--adversary", tuple(adversary.ONLINE)),
+        SPOILED,
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from qring.cli.options import Uses
 from qring.cli.protocols.choice import AnyEncoding, Choice, words
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
@@ -51,4 +52,6 @@ def _dropout(text: str) -> tuple[int, Stage]:
         raise InputError(f"--drop {text!r} is not WORKER:STAGE, with a stage of {names}") from None
 
 
-CHOICE = Choice(name="secagg", method=_method, add_options=_add_options)
+CHOICE = Choice(
+    name="secagg", method=_method, add_options=_add_options, uses=(Uses(("--threshold",)),)
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from qring.cli.options import Uses
 from qring.cli.protocols import ghz
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.collectives.aggregate import Aggregate
@@ -80,4 +81,10 @@ CHOICE = Choice(
     network=ghz.network,
     figures=_figures,
     notes=_notes,
+    uses=(
+        *ghz.COPIES,
+        Uses(("--verification",)),
+        Uses(("--epsilon", "--phase-checks", "--check-block"), "--verification", ("hashed",)),
+        Uses(("--copies-factor", "--tolerated"), "--verification", ("cut-and-choose",)),
+    ),
 )

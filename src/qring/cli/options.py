@@ -1,0 +1,112 @@
+"""Which options a choice uses: what was given and is not used is refused by name.
+
+A parser that :func:`record_given` prepared notes every option that stands on the command line, so
+that a default is told from the same value given. A choice (a protocol, an attack) lists what it
+uses as :class:`Uses`; :func:`refuse_unused` compares the two.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from qring.errors import InputError
+
+__all__ = ["Uses", "given", "record_given", "refuse_unmet", "refuse_unused"]
+
+_GIVEN = "given"
+
+
+class Uses(NamedTuple):
+    """Options that are used: always, or under a condition on another option.
+
+    With ``by`` they are used if that option has one of ``values``, or, without values, if it is
+    set at all. With ``without`` they are used unless that option is set.
+    """
+
+    options: tuple[str, ...]
+    by: str = ""
+    values: tuple[str, ...] = ()
+    without: str = ""
+
+    def unmet(self, arguments: argparse.Namespace) -> str:
+        """What is missing for these options to be used; empty if nothing is."""
+        if self.without and _is_set(arguments, self.without):
+            return f"is not used with {self.without}: leave one of the two out"
+        if not self.by:
+            return ""
+        if self.values:
+            met = getattr(arguments, _destination(self.by)) in self.values
+            return "" if met else f"is used with {self.by} {' or '.join(self.values)} only"
+        return "" if _is_set(arguments, self.by) else f"is used with {self.by} only: give it too"
+
+
+def record_given(parser: argparse.ArgumentParser) -> None:
+    """Have ``parser`` note every option that is given, in the namespace's ``given``."""
+    for name in (None, "store", "store_true", "append"):
+        parser.register("action", name, _recording(parser._registry_get("action", name)))
+
+
+def given(arguments: argparse.Namespace) -> frozenset[str]:
+    """Options that stood on the command line, as they are spelled in full."""
+    found: frozenset[str] = getattr(arguments, _GIVEN, frozenset())
+    return found
+
+
+def refuse_unused(
+    arguments: argparse.Namespace, chosen: str, table: Mapping[str, Sequence[Uses]]
+) -> None:
+    """Refuse options that other choices of ``table`` use and the ``chosen`` one does not.
+
+    Raises:
+        InputError: with the option, and the choices or values that use it.
+    """
+    for option in sorted(given(arguments)):
+        users = [name for name, uses in table.items() if any(option in u.options for u in uses)]
+        if not users:
+            continue
+        if chosen not in users:
+            verb = "uses" if len(users) == 1 else "use"
+            raise InputError(f"{option} is not used by {chosen}; {_list(users)} {verb} it")
+    refuse_unmet(arguments, table[chosen], f" by {chosen}")
+
+
+def refuse_unmet(arguments: argparse.Namespace, uses: Sequence[Uses], who: str = "") -> None:
+    """Refuse options whose condition does not hold.
+
+    Raises:
+        InputError: with the option and the condition.
+    """
+    for option in sorted(given(arguments)):
+        reasons = [use.unmet(arguments) for use in uses if option in use.options]
+        if reasons and all(reasons):
+            raise InputError(f"{option} {reasons[0].replace(' used ', f' used{who} ', 1)}")
+
+
+def _recording(action: type[argparse.Action]) -> type[argparse.Action]:
+    class Recording(action):  # type: ignore[valid-type, misc]
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: Any,  # noqa: ANN401 - as argparse has it
+            option_string: str | None = None,
+        ) -> None:
+            super().__call__(parser, namespace, values, option_string)
+            if option_string is not None:
+                setattr(namespace, _GIVEN, given(namespace) | {self.option_strings[-1]})
+
+    return Recording
+
+
+def _is_set(arguments: argparse.Namespace, option: str) -> bool:
+    return getattr(arguments, _destination(option)) not in (None, False, [], 0.0, "none")
+
+
+def _destination(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
