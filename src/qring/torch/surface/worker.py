@@ -26,7 +26,7 @@ _GRACE_S = 5.0
 """How long a program that ends without leaving its groups lets their collectives finish."""
 _SWITCH_S = 1e-4
 
-_getsignal = getattr(signal.getsignal, "__wrapped__", signal.getsignal)  # without making enums
+_getsignal = sys.modules["_signal"].getsignal  # signal.getsignal makes an enum each time
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
 _INERT = frozenset({None, 0, 1, signal.default_int_handler})
 
@@ -72,7 +72,7 @@ class Worker:
                 "of the group; call it afterwards"
             ))  # fmt: skip
         elif me == self._thread.ident:
-            state.do(name, job, work, ranged=True)
+            state.do(name, job, work, apart=True)
         elif not (waits and self._done_here(name, job, work)):
             state.put((name, job, work), self._thread)
         return work
@@ -90,7 +90,7 @@ class Worker:
             if state.pending:
                 return False
             with _one_thread():
-                state.do(name, job, work, ranged=False)
+                state.do(name, job, work, apart=False)
             return True
         finally:
             state.turn.release()
@@ -117,20 +117,21 @@ class _State:
         with _one_thread():
             while (item := self.jobs.get()) is not None:
                 with self.turn:
-                    self.do(*item, ranged=True)
+                    self.do(*item, apart=True)
                 self.pending.popleft()
                 del item
         self.refuse_rest()
 
-    def do(self, name: str, job: Callable[[], None], work: RingWork, *, ranged: bool) -> None:
+    def do(self, name: str, job: Callable[[], None], work: RingWork, *, apart: bool) -> None:
         error: BaseException | None = None
         self.doing = threading.get_ident()
         try:
-            with (
-                named_range(name, work.result()) if ranged else contextlib.nullcontext(),
-                _switches, torch.inference_mode(),
-            ):  # fmt: skip
-                job()
+            if apart:
+                with named_range(name, work.result()), _switches, torch.inference_mode():
+                    job()
+            else:  # the caller has shown it, and waits for no other thread
+                with torch.inference_mode():
+                    job()
         except BaseException as caught:
             error = caught
         self.doing = None
