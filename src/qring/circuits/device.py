@@ -19,6 +19,7 @@ from typing import Any
 from qring.circuits.portable import import_qiskit
 from qring.circuits.sampling import Sampling
 from qring.errors import InputError, MissingExtraError
+from qring.jsontext import to_json
 
 __all__ = ["CardGate", "CardQubit", "DeviceCard", "best_line", "fake_backend", "make_card"]
 
@@ -84,7 +85,7 @@ class DeviceCard:
     def to_json(self) -> str:
         """The card as JSON text that :meth:`from_json` reads back as this value."""
         fields = {"schema": _SCHEMA, **asdict(self), "caveats": [_SNAPSHOT, _OPTIMISTIC]}
-        return json.dumps(fields, indent=1)
+        return to_json(fields, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> DeviceCard:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from qring.collectives.all_reduce import all_reduce
 from qring.data.gradient_files import IntegerTensors, check_target, read_workers, write_gradient
 from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
 from qring.errors import InputError
+from qring.jsontext import to_json
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import BellDiagonal
@@ -163,7 +163,7 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
     advice = privacy.advice(arguments)
     if not arguments.json:
         return "; ".join([str(result), *advice])
-    return json.dumps(
+    return to_json(
         {
             **({"advice": advice[0]} if advice else {}),
             "protocol": arguments.protocol,
@@ -186,7 +186,7 @@ def _as_json(
     promised = {}
     if isinstance(encoding, DistributedGaussian):
         promised = {"privacy": privacy.figures(encoding)}
-    return json.dumps(
+    return to_json(
         {
             "protocol": arguments.protocol,
             "workers": rows.shape[0],

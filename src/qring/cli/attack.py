@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from qring.cli.options import Uses, refuse_unused
 from qring.cli.protocols.vga import probability
 from qring.cli.show import table
 from qring.errors import InputError
+from qring.jsontext import to_json
 from qring.security.leakage.laboratory import ATTACKS, PROTOCOLS, attack
 from qring.security.leakage.report import Leak, Setting
 from qring.security.vga.verification import CutAndChoose, HashedVerification
@@ -117,7 +117,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
 
 
 def _as_json(found: Leak, arguments: argparse.Namespace) -> str:
-    return json.dumps(
+    return to_json(
         {
             "attack": arguments.attack,
             "protocol": arguments.protocol,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Callable
 from typing import Any
 
 from qring.cli.protocols.vga import probability
 from qring.cli.show import count, table
+from qring.jsontext import to_json
 from qring.theory.bills import Bill, Job, Protects, bills, winners
 from qring.theory.privacy import leak_of_static_gaussian
 
@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     priced = bills(job)
     if arguments.json:
         print(
-            json.dumps(
+            to_json(
                 {
                     **dataclasses.asdict(job),
                     "sum_bits": job.sum_bits,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections import Counter
@@ -25,6 +24,7 @@ from qring.circuits.verification import HashedCheck, StabiliserTest, ZTest
 from qring.cli.options import Uses, given, refuse_unmet
 from qring.cli.show import count, table
 from qring.errors import InputError
+from qring.jsontext import to_json
 
 __all__ = ["add_to"]
 
@@ -220,7 +220,7 @@ def _print_run(protocol: ProtocolCircuit, arguments: Arguments) -> None:
     if arguments.json:
         outcomes = [{**dict(zip(fields, key, strict=True)), "count": n} for key, n in rows]
         answer = {"circuit": arguments.name, "shots": arguments.shots, "outcomes": outcomes}
-        print(json.dumps({**answer, "caveats": list(caveats)}))
+        print(to_json({**answer, "caveats": list(caveats)}))
         return
     lines = [[*(str(part) for part in key), count(n)] for key, n in rows]
     print(table([[*fields, "shots"], *lines]))

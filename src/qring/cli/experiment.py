@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from qring.atomic import check_writable, write_text
 from qring.cli.show import progress_line, table
 from qring.errors import InputError, MissingExtraError
+from qring.jsontext import to_json
 
 __all__ = ["add_to"]
 
@@ -112,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.out or Path("runs") / f"{name}{quick}"
     trials = experiment.run(settings, folder, progress_line(name))
     answer = _answer(name, report, asdict(settings), trials)
-    write_text(folder / "result.json", json.dumps(answer, indent=1) + "\n")
+    write_text(folder / "result.json", to_json(answer, indent=1) + "\n")
     if arguments.figure is not None:
         from qring.experiments.figures import draw
 
@@ -124,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
             curve_label=report.curve_label,
             x_label=report.x_label,
         )
-    print(json.dumps(answer) if arguments.json else _as_text(report, answer, folder))
+    print(to_json(answer) if arguments.json else _as_text(report, answer, folder))
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.conflict.strategies.sequential import Sequential
 from qring.data.gradient_files import read_gradient
 from qring.errors import InputError
+from qring.jsontext import to_json
 
 __all__ = ["add_to"]
 
@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _as_json(result: GapIP, rival: Rival) -> str:
-    return json.dumps(
+    return to_json(
         {
             "decision": result.decision.value,
             "interval": list(result.interval),

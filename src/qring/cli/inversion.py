@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from qring.cli.show import table
 from qring.collectives.ring import Classical
 from qring.data.images import PIXELS, ImageSet, load
 from qring.errors import InputError
+from qring.jsontext import to_json
 from qring.security.dp.calibration import calibrate
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.dp.plan import Promise
@@ -95,7 +95,7 @@ def _as_json(
             for one in found if one is not None
         ]  # fmt: skip
 
-    return json.dumps(
+    return to_json(
         {"attack": NAME, "recovered_from_db": RECOVERED_DB, "sums": rows(plain),
          "dp_epsilon": arguments.dp_epsilon, "noisy_sums": rows(noisy)}
     )  # fmt: skip

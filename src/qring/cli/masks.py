@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from qring.cli.show import carriers, count, table
 from qring.collectives.aggregate import Aborted
 from qring.encoding.values import Integers
 from qring.errors import InputError
+from qring.jsontext import to_json
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
             network=Network(qubit_noise=noise),
         )
         if isinstance(result, Aborted):
-            print(json.dumps(result.evidence()) if arguments.json else result)
+            print(to_json(result.evidence()) if arguments.json else result)
             return 1
         made = result
     with Inventory(arguments.folder) as inventory:
@@ -96,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
         figures["copies_tested"] = made.terms.tests
         figures["words_lost_to_code"] = made.terms.redundancy
     if arguments.json:
-        print(json.dumps({"folder": str(arguments.folder), **figures}))
+        print(to_json({"folder": str(arguments.folder), **figures}))
         return 0
     rows = [["bound, finite size", str(arguments.folder)]]
     for name, figure in figures.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from qring.atomic import check_writable, make_folder, write_text
 from qring.cli.show import progress_line, table
 from qring.errors import InputError
+from qring.jsontext import to_json
 from qring.paper.claim import Effort
 from qring.paper.curves.curve import draw
 from qring.paper.report import report_page
@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
         progress=progress_line("figures"),
     )
     answer = as_json(found, effort=effort, seed=arguments.seed)
-    write_text(out / "claims.json", json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "claims.json", to_json(answer, indent=1, ensure_ascii=False) + "\n")
     drawn = {}
     if not arguments.claim:
         data = run_curves(
@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
         drawn = draw(data, out / "plots")
     page = report_page(found, drawn, effort=effort, seed=arguments.seed)
     write_text(out / "report.html", page)
-    print(json.dumps(answer) if arguments.json else _as_table(found, out))
+    print(to_json(answer) if arguments.json else _as_table(found, out))
     return 0 if all(outcome.confirmed for outcome in found) else 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from qring.conflict.tie_audit import TieAudit, tie_audit
 from qring.conflict.tie_rivals import best_tie_rival
 from qring.data.gradient_files import read_gradient
 from qring.errors import InputError
+from qring.jsontext import to_json
 from qring.network.noise import BellDiagonal
 
 __all__ = ["add_to"]
@@ -74,7 +74,7 @@ def _read_matching(path: Path) -> np.ndarray[Any, Any]:
 
 
 def _as_json(result: TieAudit, rival: Rival) -> str:
-    return json.dumps(
+    return to_json(
         {
             "fraction": result.fraction,
             "interval": list(result.interval),

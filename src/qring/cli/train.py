@@ -15,6 +15,7 @@ from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
 from qring.errors import MissingExtraError
+from qring.jsontext import to_json
 from qring.ledger import Ledger, Phase
 from qring.paper.trace import ring_trace
 from qring.training.launch import launch
@@ -128,7 +129,7 @@ def _as_json(
 ) -> str:
     runs = {name: {**run, **ledgers[name]} for name, run in summary["runs"].items()}
     own = runs.pop(settings.protocol.value)
-    return json.dumps(
+    return to_json(
         {
             "protocol": settings.protocol.value,
             "workers": summary["workers"],

@@ -13,6 +13,7 @@ import numpy as np
 
 from qring.atomic import make_folder, write_text
 from qring.errors import InputError, MissingExtraError
+from qring.jsontext import to_json
 
 __all__ = ["Difference", "compare", "mean_interval", "run_trials"]
 
@@ -59,10 +60,10 @@ def run_trials(
     try:
         lines = path.read_text().splitlines() if path.exists() else []
         rows = [json.loads(line) for line in lines if line.endswith("}")]
-        if rows and rows[0] != json.loads(json.dumps(head)):
+        if rows and rows[0] != json.loads(to_json(head)):
             raise InputError(f"{path} holds trials with other settings; choose another folder")
         # Written anew: a line that an interruption cut short is dropped.
-        write_text(path, "".join(json.dumps(row) + "\n" for row in rows or [head]))
+        write_text(path, "".join(to_json(row) + "\n" for row in rows or [head]))
         done = {(row["arm"], row["seed"]): row for row in rows[1:]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
@@ -74,7 +75,7 @@ def run_trials(
         if (arm, seed) not in done:
             done[arm, seed] = {"arm": arm, "seed": seed, **trial(arm, seed)}
             with path.open("a") as file:
-                file.write(json.dumps(done[arm, seed]) + "\n")
+                file.write(to_json(done[arm, seed]) + "\n")
     progress(len(wanted), len(wanted))
     return [done[key] for key in wanted]
 

@@ -6,7 +6,6 @@ Templates, style and script lie in ``page``; this module fills them in.
 from __future__ import annotations
 
 import html
-import json
 import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -14,6 +13,7 @@ from string import Template
 
 import qring
 from qring.encoding.formats import WordFormat
+from qring.jsontext import to_json
 from qring.paper.claim import Effort, Figure, Relation, Standing, Verdict
 from qring.paper.curves.curve import Drawn
 from qring.paper.runner import Outcome
@@ -126,7 +126,7 @@ def _page(
         footer=footer,
         style=_read("style.css"),
         script=script,
-        traces=json.dumps(content, separators=(",", ":")).replace("</", "<\\/"),
+        traces=to_json(content, separators=(",", ":")).replace("</", "<\\/"),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import qring
 from qring.atomic import make_folder, write_text
 from qring.errors import InputError, MissingExtraError
+from qring.jsontext import to_json
 from qring.paper.claim import Claim, Effort, Figure, Sums, generator
 from qring.paper.claims import CLAIMS
 from qring.paper.curves import CURVES
@@ -234,7 +235,7 @@ def _keep(folder: Path, shard: Shard, sums: Sums) -> None:
 
 def _write(target: Path, seed: int, content: dict[str, Any]) -> None:
     make_folder(target.parent)
-    write_text(target, json.dumps({"stamp": _stamp(), "seed": seed, **content}))
+    write_text(target, to_json({"stamp": _stamp(), "seed": seed, **content}))
 
 
 def _read(path: Path, seed: int) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 
 from qring.atomic import write_text
 from qring.errors import InputError, MissingExtraError, PeerError
+from qring.jsontext import to_json
 from qring.training.run import Trained, train
 from qring.training.settings import Protocol, TrainSettings, add_arguments
 
@@ -77,8 +77,8 @@ def _write(out: Path, settings: TrainSettings, results: dict[str, Trained]) -> N
         }
         for name, result in results.items()
     }
-    write_text(out / "ledger.json", json.dumps(ledgers, indent=1) + "\n")
-    write_text(out / "result.json", json.dumps(summary, indent=1) + "\n")
+    write_text(out / "ledger.json", to_json(ledgers, indent=1) + "\n")
+    write_text(out / "result.json", to_json(summary, indent=1) + "\n")
 
 
 def _without_ledger(result: Trained) -> dict[str, Any]:

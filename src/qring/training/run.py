@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import sys
 import time
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import qring.torch
 from qring.data import images
 from qring.data.images import LabelledImages
 from qring.errors import InputError
+from qring.jsontext import to_json
 from qring.ledger import Ledger
 from qring.network.noise import NOISELESS
 from qring.torch.audit import audited
@@ -163,7 +163,7 @@ def _private_backward(
 
 def _write(out: Path, row: dict[str, Any]) -> None:
     with (out / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps(row) + "\n")
+        file.write(to_json(row) + "\n")
 
 
 def _accuracy(model: nn.Module, test: LabelledImages) -> float:

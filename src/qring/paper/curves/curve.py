@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from qring.atomic import make_folder, write, write_text
 from qring.errors import MissingExtraError
+from qring.jsontext import to_json
 from qring.paper.claim import generator
 
 __all__ = ["GREY", "INK", "ORANGE", "PURPLE", "TEAL", "Curve", "Data", "Drawn", "draw", "measure"]
@@ -96,7 +96,7 @@ def draw(curves: Iterable[tuple[Curve, Data]], folder: Path) -> dict[str, Drawn]
             figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         write(folder / f"{curve.id}.png", pixels.getbuffer())
         write_text(folder / f"{curve.id}.svg", buffer.getvalue())
-        write_text(folder / f"{curve.id}.json", json.dumps(data, indent=1) + "\n")
+        write_text(folder / f"{curve.id}.json", to_json(data, indent=1) + "\n")
         drawn[curve.id] = Drawn(curve.title, curve.caption, _inlined(buffer.getvalue(), curve))
     return drawn
 
