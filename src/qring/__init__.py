@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qring.circuits.network import QiskitNetwork
-    from qring.collectives.aggregate import Aborted, Aggregate
+    from qring.collectives.aggregate import Aborted, Aggregate, Told
     from qring.collectives.all_reduce import all_reduce
     from qring.collectives.dropouts import OnDropout
     from qring.collectives.ghz.checksum import Checksum
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qring.collectives.ghz.outcome import GhzAborted
     from qring.collectives.ghz.shots import Shots
     from qring.collectives.ring import Classical, Superdense
+    from qring.collectives.spans import Fate, PartialAggregate, Span
     from qring.encoding.formats import Width
     from qring.encoding.signs import SignVote, Tie
     from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from qring.security.dp.calibration import calibrate
     from qring.security.dp.encoding import DistributedGaussian
     from qring.security.dp.plan import Plan, Promise, Unit
-    from qring.security.fallback import Fallback, Spoiled
+    from qring.security.fallback import Fallback, FallenBack, Spoiled
     from qring.security.masks.integrity import OnlineCheck
     from qring.security.masks.method import Private
     from qring.security.masks.outcome import PrivateAborted, PrivateAggregate
@@ -83,6 +84,8 @@ __all__ = [
     "EprHalves",
     "Every",
     "Fallback",
+    "FallenBack",
+    "Fate",
     "Faults",
     "FixedPoint",
     "FlipOnline",
@@ -101,6 +104,7 @@ __all__ = [
     "OnDropout",
     "OnlineCheck",
     "OutOfRange",
+    "PartialAggregate",
     "PeerError",
     "Phase",
     "PhaseRotation",
@@ -121,11 +125,13 @@ __all__ = [
     "SecAggAggregate",
     "Shots",
     "SignVote",
+    "Span",
     "Spoiled",
     "Stage",
     "Superdense",
     "These",
     "Tie",
+    "Told",
     "Unit",
     "UntilNoticed",
     "Vga",
@@ -143,6 +149,7 @@ _HOMES = {
     "DenseNetwork": "qring.network.dense.engine",
     "Aborted": "qring.collectives.aggregate",
     "Aggregate": "qring.collectives.aggregate",
+    "Told": "qring.collectives.aggregate",
     "all_reduce": "qring.collectives.all_reduce",
     "OnDropout": "qring.collectives.dropouts",
     "Checksum": "qring.collectives.ghz.checksum",
@@ -156,6 +163,9 @@ _HOMES = {
     "Shots": "qring.collectives.ghz.shots",
     "Classical": "qring.collectives.ring",
     "Superdense": "qring.collectives.ring",
+    "Fate": "qring.collectives.spans",
+    "PartialAggregate": "qring.collectives.spans",
+    "Span": "qring.collectives.spans",
     "Width": "qring.encoding.formats",
     "SignVote": "qring.encoding.signs",
     "Tie": "qring.encoding.signs",
@@ -201,6 +211,7 @@ _HOMES = {
     "Promise": "qring.security.dp.plan",
     "Unit": "qring.security.dp.plan",
     "Fallback": "qring.security.fallback",
+    "FallenBack": "qring.security.fallback",
     "Spoiled": "qring.security.fallback",
     "OnlineCheck": "qring.security.masks.integrity",
     "Private": "qring.security.masks.method",

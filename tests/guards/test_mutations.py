@@ -16,10 +16,36 @@ import qring
 ROOT = Path(__file__).parents[2]
 CONTRACT = "tests/contracts/test_networks.py::test_"
 REFEREE = "tests/laws/test_referees.py::test_"
+DROPOUTS = "tests/laws/test_dropout_laws.py::test_"
 PRIVATE = "tests/laws/test_private_laws.py::test_"
 PASSED, FAILED = 0, 1
 
 MUTANTS = {
+    "a chunk that was about to be sent is summed again": (
+        "qring.security.masks.chains",
+        "self.doubtful.add(self.path[self.at])",
+        "pass",
+        [DROPOUTS + "a_private_run_that_aborts_declares_what_it_told[3]",
+         DROPOUTS + "private_that_falls_back_tells_one_sum_a_coordinate[0]"],
+    ),
+    "what was sent in earlier attempts is forgotten": (
+        "qring.security.masks.losses",
+        "(piece.out | out) & set(gone)",
+        "out & set(gone)",
+        [DROPOUTS + "attempts_on_the_same_words_count_together"],
+    ),
+    "who is lost after a chunk has stopped is forgotten": (
+        "qring.security.masks.losses",
+        "(piece.out | out) & set(gone)",
+        "piece.out & set(gone)",
+        [DROPOUTS + "attempts_on_the_same_words_count_together"],
+    ),
+    "blocks that were announced are summed again": (
+        "qring.security.fallback",
+        "Span(done, reached, everybody, Fate.GIVEN_UP)",
+        "Span(done, reached, everybody, Fate.UNTOUCHED)",
+        [DROPOUTS + "what_falls_back_was_never_announced"],
+    ),
     "X and Z errors of a pair are swapped": (
         "qring.network.pauli",
         "return i / total, x / total, z / total, y / total",
@@ -127,6 +153,8 @@ def test_planted_faults_are_caught_and_without_them_nothing_is(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")  # plain pytest: it starts faster
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    paths = (Path(qring.__file__).parents[1], ROOT / "tests/laws")  # no conftest is read
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, paths))
     run = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("mutants.py")), str(tmp_path)],
         input=json.dumps(jobs),
@@ -134,7 +162,7 @@ def test_planted_faults_are_caught_and_without_them_nothing_is(tmp_path):
         text=True,
         check=True,
         cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(Path(qring.__file__).parents[1])},
+        env=environment,
         timeout=380,
     )
     sane, *verdicts = json.loads(run.stdout)

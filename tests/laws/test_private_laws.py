@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qring
-from qring import Direction, FixedPoint, Integers, Network, QubitNoise, Superdense
+from qring import Direction, Fate, FixedPoint, Integers, Network, OnDropout, QubitNoise, Superdense
 from qring.errors import InputError
 from qring.ledger import Carrier, Phase
 from qring.network.adversary.aim import These
@@ -26,7 +26,7 @@ from qring.security.masks.commitment import announce_at_once, committed
 from qring.security.masks.gathering import EVERYBODY
 from qring.security.masks.making import MaskMaking, make_masks
 from qring.security.masks.method import Private, fresh_masks
-from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
+from qring.security.masks.outcome import PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.powers import HashSize
 from qring.security.masks.terms import MaskTerms
 from qring.theory.integrity import check_ledger
@@ -347,7 +347,7 @@ def test_bit_flips_are_refused_before_anything_is_sent():
 
 
 @pytest.mark.parametrize("round_", [0, 7, 29])
-def test_a_worker_that_dies_ends_the_run_or_is_left_out_under_new_masks(round_):
+def test_a_worker_that_dies_ends_the_run_or_chunks_go_on_with_it_or_without(round_):
     gradients = rows(16, 50)
     taken: list[bytes] = []
 
@@ -363,26 +363,31 @@ def test_a_worker_that_dies_ends_the_run_or_is_left_out_under_new_masks(round_):
     plain = qring.all_reduce(gradients, method=Superdense(encoding=WORDS)).ledger
     assert 0 < ended.ledger.totals.online_qubits < plain.totals.online_qubits
 
-    rerun = run(gradients, network, dropouts={5: round_}, on_dropout=OnDropout.RERUN, source=source)
+    result = run(
+        gradients, network, dropouts={5: round_}, on_dropout=OnDropout.BY_CHUNK, source=source
+    )
     left = [worker for worker in range(16) if worker != 5]
-    expected = qring.all_reduce(gradients[left], method=Superdense(encoding=WORDS))
-    assert (rerun.sum == expected.sum).all()
-    assert rerun.contributors == tuple(left)
-    assert rerun.mean == pytest.approx(rerun.sum / 15)
-    assert rerun.ledger.rounds == round_ + 1 + 28 + 1
-    assert rerun.ledger.on(4, 6, Phase.ONLINE, Carrier.QUBIT) > 0  # the ring closed over worker 5
-    # Survivors' secrets are drawn anew: nothing that hid a word before hides one again.
-    assert len(taken) == 2
-    assert taken[0][:400] != taken[1][:400]
-    assert len(taken[1]) < len(taken[0])
-    assert "worker 5" in rerun.caveats[-1]
+    assert result.holders == tuple(left)
+    assert result.contributors == tuple(left if round_ < 15 else range(16))
+    for start, stop, workers, fate in result.spans:
+        expected = qring.all_reduce(gradients[list(workers)], method=Superdense(encoding=WORDS))
+        if fate is Fate.SUMMED:
+            assert result.sums[0, start:stop].tobytes() == expected.sum[start:stop].tobytes()
+    assert result.is_whole == (round_ > 15)
+    assert "worker 5" in " ".join(result.caveats)
+    if round_ < 15:
+        assert result.ledger.on(4, 6, Phase.ONLINE, Carrier.QUBIT) > 0  # the ring closed over it
+        # Survivors' secrets are drawn anew: nothing that hid a word before hides one again.
+        assert len(taken) == 2
+        assert taken[0][:400] != taken[1][:400]
+        assert result.epsilon == 2 * 1e-3
 
 
 def test_several_workers_may_die_and_two_are_needed():
     gradients = rows(4, 30)
-    rerun = run(gradients, dropouts={0: 1, 3: 4}, on_dropout=OnDropout.RERUN)
-    assert rerun.contributors == (1, 2)
-    alone = run(gradients, dropouts={0: 1, 3: 4, 2: 6, 1: 99}, on_dropout=OnDropout.RERUN)
+    result = run(gradients, dropouts={0: 0, 3: 0}, on_dropout=OnDropout.BY_CHUNK)
+    assert result.holders == result.contributors == (1, 2)
+    alone = run(gradients, dropouts={0: 0, 2: 0, 3: 0}, on_dropout=OnDropout.BY_CHUNK)
     assert isinstance(alone, PrivateAborted)
     assert alone.lost == (0, 2, 3)
     assert alone.workers == 4

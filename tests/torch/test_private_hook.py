@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import qring
-from qring import FixedPoint, Ghz, Integers, Ledger, Network, OutOfRange, Private
+from qring import FixedPoint, Ghz, Integers, Ledger, Network, OnDropout, OutOfRange, Private
 from qring.ledger import Phase
 from qring.network.adversary.aim import These
 from qring.network.adversary.base import Adversary
@@ -23,7 +23,7 @@ from qring.network.adversary.online import FlipOnline
 from qring.network.adversary.sources import PlusState
 from qring.security.masks.file import MaskFile
 from qring.security.masks.inventory import Inventory, mask_path
-from qring.security.masks.outcome import OnDropout, PrivateAborted, Reason
+from qring.security.masks.outcome import PrivateAborted, Reason
 from qring.theory.integrity import blame_ledger, check_ledger
 from qring.torch import private as hooks
 from qring.torch.private import PrivateHook, private_mean
@@ -250,7 +250,7 @@ def _refused(rank: int, size: int, folder: str):
     wide = PrivateHook(Private(encoding=Integers(word_bits=20), inventory=Path(folder)))
     return [
         error_of(lambda: PrivateHook(Private(encoding=WORDS, dropouts={1: 0}))),
-        error_of(lambda: PrivateHook(Private(encoding=WORDS, on_dropout=OnDropout.RERUN))),
+        error_of(lambda: PrivateHook(Private(encoding=WORDS, on_dropout=OnDropout.BY_CHUNK))),
         error_of(lambda: PrivateHook(Private(encoding=WORDS, epsilon=2))),
         error_of(lambda: restored.sum(np.zeros(3))),
         error_of(lambda: strict.sum(row(rank))),

@@ -18,8 +18,9 @@ from qring.cli.protocols import ghz, private, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.cli.protocols.dropouts import with_dropouts
 from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
-from qring.collectives.aggregate import Aborted, Aggregate
+from qring.collectives.aggregate import Aborted, Aggregate, Told
 from qring.collectives.all_reduce import all_reduce
+from qring.collectives.spans import PartialAggregate
 from qring.data.gradient_files import IntegerTensors, check_target, read_workers, write_gradient
 from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
 from qring.errors import InputError
@@ -94,8 +95,10 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if isinstance(result, Aborted):
         print(_aborted(result, arguments))
+        _name_noise(arguments)
         return 1
-    if arguments.out is not None:
+    whole = not isinstance(result, PartialAggregate) or result.is_whole
+    if arguments.out is not None and whole:
         write_gradient(arguments.out, result.sum, layout)
     if arguments.page is not None:
         _write_page(result, rows, encoding, arguments)
@@ -107,7 +110,22 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.json
         else _as_table(result, choice, rows, encoding, arguments)
     )
-    return 0
+    if whole:
+        return 0
+    if arguments.out is not None:
+        print(f"qring: {arguments.out} was not written: some coordinates have no sum",
+              file=sys.stderr)  # fmt: skip
+    return 1
+
+
+def _name_noise(arguments: argparse.Namespace) -> None:
+    """Say what lost workers do to noise that was shared out, where that may have ended a run."""
+    if arguments.dp_epsilon is not None and len(arguments.drop) > arguments.dp_may_drop:
+        print(
+            f"qring: caution: noise suffices for {arguments.dp_may_drop} lost workers, not for "
+            f"{len(arguments.drop)}: give --dp-may-drop {len(arguments.drop)}",
+            file=sys.stderr,
+        )
 
 
 def _write_page(
@@ -169,6 +187,7 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
             "protocol": arguments.protocol,
             "workers": result.workers,
             **result.evidence(),
+            "told": [_told(told) for told in result.told],
             "rounds": result.ledger.rounds,
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
@@ -193,9 +212,11 @@ def _as_json(
             "coords": rows.shape[1],
             "word_bits": arguments.word_bits,
             "rounds": result.ledger.rounds,
-            "result_hash": _hash(result.sum),
+            "result_hash": _hash(result.sums[0]),
             "agreed": result.agreed,
             "caveats": list(result.caveats),
+            "told": [_told(told) for told in result.told],
+            **_parts(result),
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
             **promised,
@@ -236,9 +257,27 @@ def _as_table(
         lines.append([name.replace("_", " "), shown, "0"])
     heading = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
     agreement = "" if result.agreed else " at worker 0; the workers' sums DIFFER"
-    closing = f"sum: sha256 {_hash(result.sum)[:16]}{agreement}"
+    closing = f"sum: sha256 {_hash(result.sums[0])[:16]}{agreement}"
+    if isinstance(result, PartialAggregate) and not result.is_whole:
+        without = int((result.counts == 0).sum())
+        closing += f", of {coords - without:,} coordinates; {without:,} HAVE NO SUM, here 0"
     notes = "".join(f"\n{note}" for note in choice.notes(result))
     return f"{heading}\n\n{table(lines)}\n\n{closing}{notes}"
+
+
+def _told(told: Told) -> dict[str, Any]:
+    return {**told._asdict(), "workers": list(told.workers)}
+
+
+def _parts(result: Aggregate) -> dict[str, Any]:
+    """Which workers are in the sum of which coordinates, where these may differ."""
+    if not isinstance(result, PartialAggregate):
+        return {}
+    return {
+        "spans": [span.row() for span in result.spans],
+        "holders": list(result.holders),
+        "without_sum": int((result.counts == 0).sum()),
+    }
 
 
 def _hash(array: NDArray[Any]) -> str:

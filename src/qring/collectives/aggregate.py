@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -13,10 +13,21 @@ from qring.ledger import Ledger
 from qring.network.run import Run
 from qring.network.wires import Faults
 
-__all__ = ["Aborted", "Aggregate", "Method", "Progress"]
+__all__ = ["Aborted", "Aggregate", "Method", "Progress", "Told"]
 
 Progress = Callable[[int, int], None]
 """Called after every round with the rounds done and the rounds there are."""
+
+
+class Told(NamedTuple):
+    """Coordinates from ``start`` to ``stop``, exclusive, whose sum over ``workers`` is known.
+
+    Known to whoever heard everything that was sent and announced; or it may be.
+    """
+
+    start: int
+    stop: int
+    workers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +62,11 @@ class Aggregate:
         total: NDArray[Any] = self.sum / self.sum.dtype.type(len(self.sums))
         return total
 
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """All that whoever listens may learn of the gradients: every worker's, unless hidden."""
+        return tuple(Told(0, self.sums.shape[1], (worker,)) for worker in range(len(self.sums)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Aborted(Aggregate):
@@ -65,6 +81,11 @@ class Aborted(Aggregate):
     def evidence(self) -> dict[str, Any]:
         """What ended the run, as plain values ready for JSON."""
         raise NotImplementedError
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """All that whoever listens may have learned: every worker's gradient, unless hidden."""
+        return tuple(Told(0, self.sums.shape[1], (worker,)) for worker in range(self.workers))
 
     @property
     def agreed(self) -> bool:

@@ -18,6 +18,8 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
+from qring.collectives.dropouts import OnDropout
+from qring.collectives.spans import Fate, Span
 from qring.encoding.formats import WordFormat
 from qring.errors import InputError, PeerError
 from qring.ledger import Ledger
@@ -39,7 +41,7 @@ from qring.security.masks.integrity import (
 from qring.security.masks.inventory import MaskStore, fill, mask_path
 from qring.security.masks.making import Made, MaskMaking, make_masks
 from qring.security.masks.method import Private
-from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
+from qring.security.masks.outcome import PrivateAborted, PrivateAggregate, Reason
 from qring.torch.together import SilentError, Together, as_tensor, wait_for
 
 # torch inspects the hook's annotations, so this module must not postpone their evaluation.
@@ -55,7 +57,9 @@ class PrivateHook:
     Make it on all ranks with the same ``method``, ``network`` and ``seed``: it forms a group.
     Masks come from the method's inventory, one file a rank, or are made in batches of at least
     ``batch`` as they run out. A rank that dies, or answers later than ``timeout_s``, ends the sum
-    on all others; masks that were taken are gone. ``outcome`` is how the last sum ended.
+    on all others; masks that were taken are gone. That sum may have been told to whoever listens:
+    a restarted job must sum the same gradients with the same ranks, or not at all. ``outcome`` is
+    how the last sum ended.
     """
 
     def __init__(
@@ -70,10 +74,11 @@ class PrivateHook:
     ) -> None:
         if method.dropouts:
             raise InputError("dropouts are simulated in one process; ranks drop out by themselves")
-        if method.on_dropout is OnDropout.RERUN:
+        if method.on_dropout is not OnDropout.ABORT:
             raise InputError(
-                "a process group cannot go on without a rank: let the job restart (torchrun "
-                "--max-restarts) with the masks on disk, or rerun in one process"
+                "a process group cannot go on without a rank, so on_dropout must be abort, not "
+                f"{method.on_dropout.value}: let the job restart with as many ranks (torchrun "
+                "--max-restarts) and the masks on disk, or sum in one process"
             )
         ranks = None if process_group is None else dist.get_process_group_ranks(process_group)
         self.method, self.network, self.batch = method, network or Network(), batch
@@ -133,6 +138,8 @@ class PrivateHook:
         """
         group = self._alive()
         words, problem = self._encode(own)
+        begun, run = False, self.network.open(self.workers, self._noise)
+        told = Span(0, len(words), tuple(range(self.workers)), Fate.GIVEN_UP)
         try:
             start = self._agree(len(words), problem)
             if start is None:
@@ -142,20 +149,25 @@ class PrivateHook:
                     return aborted
                 start = 0
             masks = self._stocked().take(len(words), start=start)
-            run = self.network.open(self.workers, self._noise)
             low_bits = np.uint64((1 << self.sum_bits) - 1)
             masked = (words + masks.own) & low_bits
+            begun = True
             try:
                 sums, known = self._around(masked.copy(), run, group)
                 missed = self._checked(masked, sums, known, run)
             finally:
                 self.ledger += run.ledger()
         except _ChangedError as changed:
-            self.outcome = self._aborted(Reason.CHANGED_ONLINE, run.ledger(), len(own))
+            self.outcome = self._aborted(
+                Reason.CHANGED_ONLINE, run.ledger(), len(own), spans=(told,)
+            )
             self.outcome = replace(self.outcome, integrity=changed.verdict)
             return self.outcome
         except SilentError:
-            self.outcome = self._aborted(Reason.DROPOUT, Ledger(), len(own))
+            # The others may have gone on after this rank noticed: any word may be out.
+            self.outcome = self._aborted(
+                Reason.DROPOUT, run.ledger(), len(own), spans=(told,) if begun else ()
+            )
             return self.outcome
         label = self._stocked().label
         total = self.method.encoding.decode(((sums - masks.total) & low_bits)[None], self.workers)
@@ -166,7 +178,8 @@ class PrivateHook:
             correctness=min(1.0, label.correctness + missed),
             withstood=label.withstood,
             first=masks.start,
-            contributors=tuple(range(self.workers)),
+            spans=(Span(0, len(words), tuple(range(self.workers)), Fate.SUMMED),),
+            holders=tuple(range(self.workers)),
         )
         return self.outcome
 
@@ -310,7 +323,12 @@ class PrivateHook:
         return self._group
 
     def _aborted(
-        self, reason: Reason, ledger: Ledger, coords: int, verdict: Verdict | None = None
+        self,
+        reason: Reason,
+        ledger: Ledger,
+        coords: int,
+        verdict: Verdict | None = None,
+        spans: tuple[Span, ...] = (),
     ) -> PrivateAborted:
         return PrivateAborted(
             sums=np.empty((0, coords)),
@@ -318,6 +336,7 @@ class PrivateHook:
             workers=self.workers,
             reason=reason,
             verdict=verdict,
+            spans=spans,
         )
 
 

@@ -254,8 +254,7 @@ class _Turn:
     # How it ends
 
     def aborted(self, reason: Reason, stage: Stage) -> SecAggAborted:
-        present = self.present.get(stage, ())
-        return self.terms.aborted(reason, stage, present, self.coords, self.ledger)
+        return self.terms.aborted(reason, stage, self.present, self.coords, self.ledger)
 
     def accepted(
         self, method: SecAgg, total: Words, reveals: Mapping[int, Reveal]

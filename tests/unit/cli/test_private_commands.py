@@ -114,8 +114,15 @@ def test_lost_workers(files, capsys):
     lost = ["--protocol", "private", *WORDS, "--drop", "1:2"]
     own = answer(capsys, "allreduce", *files, *lost, status=1)
     assert own["lost"] == [1]
-    own = answer(capsys, "allreduce", *files, *lost, "--on-dropout", "rerun")
-    assert own["contributors"] == 2
+    assert {span["fate"] for span in own["spans"]} == {"given up"}
+    assert "Private" not in own["aborted"]
+    own = answer(capsys, "allreduce", *files, *lost, "--on-dropout", "by-chunk", status=1)
+    assert own["contributors"] == 3
+    assert own["without_sum"] > 0
+    lost[-1] = "1:3"
+    own = answer(capsys, "allreduce", *files, *lost, "--on-dropout", "by-chunk")
+    assert own["without_sum"] == 0
+    assert [told["workers"] for told in own["told"]] == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +131,12 @@ def test_lost_workers(files, capsys):
         (["--protocol", "private"], "carries words, not float bits"),
         (["--protocol", "private", *WORDS, "--drop", "1:mask"], "is not WORKER:ROUND"),
         (["--protocol", "private", *WORDS, "--drop", "7:1"], "worker 7 cannot drop out"),
-        (["--protocol", "private", *WORDS, "--on-dropout", "recover"], "cannot be recovered"),
+        (["--protocol", "private", *WORDS, "--on-dropout", "recover"], "private cannot recover"),
         (["--protocol", "private", *WORDS, "--masks", "nowhere"], "cannot open the masks"),
-        (["--protocol", "secagg", *WORDS[:4], "--on-dropout", "rerun"], "secagg can recover"),
+        (
+            ["--protocol", "secagg", *WORDS[:4], "--on-dropout", "by-chunk"],
+            "secagg cannot by-chunk",
+        ),
     ],
 )
 def test_bad_input_gets_one_line(files, words, said, capsys):

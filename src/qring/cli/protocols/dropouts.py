@@ -6,6 +6,7 @@ import argparse
 
 from qring.cli.protocols.choice import AnyEncoding, words
 from qring.collectives.aggregate import Method
+from qring.collectives.dropouts import OnDropout, check_answer
 from qring.errors import InputError
 from qring.security.fallback import Fallback
 from qring.security.secagg.method import SecAgg
@@ -19,21 +20,32 @@ def with_dropouts(method: Method, encoding: AnyEncoding, arguments: argparse.Nam
     Raises:
         InputError: answers to a loss that the protocol does not have.
     """
-    protocol, answer = arguments.protocol, arguments.on_dropout
-    if protocol == "secagg" or (protocol == "private" and answer != "fallback"):
+    protocol, answer = arguments.protocol, OnDropout(arguments.on_dropout or "abort")
+    if protocol == "secagg" or (protocol == "private" and answer is not OnDropout.FALLBACK):
         return method  # has answers of its own
-    if answer in ("recover", "rerun"):
-        raise InputError(f"{protocol} cannot {answer}: choose --on-dropout abort, or fallback")
+    check_answer(answer, (OnDropout.ABORT, OnDropout.FALLBACK), protocol)
     if not arguments.drop:
         return method
     secagg = None
-    if answer == "fallback":
+    if answer is OnDropout.FALLBACK:
         secagg = SecAgg(encoding=words(encoding, protocol), threshold=arguments.threshold)
-    return Fallback(method=method, lost=tuple(map(_lost, arguments.drop)), secagg=secagg)
+    if protocol == "private":
+        return Fallback(method=method, secagg=secagg)
+    lost, announced = zip(*map(_lost, arguments.drop), strict=True)
+    begun = [count for count in announced if count is not None]
+    return Fallback(
+        method=method,
+        lost=tuple(lost),
+        announced=min(begun) if begun else None,  # reading ends with the first loss
+        secagg=secagg,
+    )
 
 
-def _lost(text: str) -> int:
+def _lost(text: str) -> tuple[int, int | None]:
+    worker, _, when = text.partition(":")
     try:
-        return int(text.partition(":")[0])
+        return int(worker), int(when) if when else None
     except ValueError:
-        raise InputError(f"--drop {text!r} does not begin with a worker's number") from None
+        raise InputError(
+            f"--drop {text!r} is not WORKER, or WORKER:COORDINATES announced, such as 2:0"
+        ) from None

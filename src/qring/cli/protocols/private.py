@@ -10,10 +10,11 @@ from qring.cli.options import Uses
 from qring.cli.protocols import adversary, ghz
 from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
+from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
 from qring.security.masks.integrity import OnlineCheck
 from qring.security.masks.method import Private
-from qring.security.masks.outcome import OnDropout, PrivateAggregate
+from qring.security.masks.outcome import PrivateAggregate
 
 __all__ = ["CHOICE"]
 
@@ -30,15 +31,16 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
 
 
 def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Private:
-    if arguments.on_dropout == "recover":
-        raise InputError("lost masks cannot be recovered: private can abort, or rerun")
+    answer = OnDropout(arguments.on_dropout or "abort")
+    if answer is OnDropout.FALLBACK:  # which goes by chunk, too
+        answer = OnDropout.BY_CHUNK
     return Private(
         encoding=words(encoding, arguments.protocol),
         epsilon=arguments.epsilon,
         tested_share=arguments.tested_share,
         inventory=arguments.masks,
         online_check=OnlineCheck(arguments.online_check),
-        on_dropout=OnDropout.RERUN if arguments.on_dropout == "rerun" else OnDropout.ABORT,
+        on_dropout=answer,
         dropouts=dict(map(_dropout, arguments.drop)),
     )
 

@@ -19,28 +19,24 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--threshold", type=int, metavar="T",
         help="secagg: workers needed at every stage (default: n/2 + 1, rounded up: no server that "
         "lies alone reads a word)")  # fmt: skip
-    add("--on-dropout", choices=["recover", "abort", "rerun", "fallback"],
+    add("--on-dropout", choices=[answer.value for answer in OnDropout],
         help="secagg: recover the masks of lost workers (default), or abort; private: abort "
-        "(default), or rerun without them under new masks; all but secagg: abort (default), "
-        "or fallback to secagg without them")  # fmt: skip
+        "(default), or by-chunk: finish a chunk with them where their words are out, sum it again "
+        "without them where not, else give it up; all but secagg: abort (default), or fallback: "
+        "secagg sums what they left untouched")  # fmt: skip
     add("--drop", action="append", default=[], metavar="WORKER:WHEN",
         help="simulate a lost worker; secagg: at share, mask or unmask; private: at an online "
-        "round, from 0; others: WORKER alone, lost before its last message")  # fmt: skip
+        "round, from 0; others: once it has announced outcomes of so many coordinates, or of all "
+        "(WORKER alone)")  # fmt: skip
 
 
 def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> SecAgg:
     return SecAgg(
         encoding=words(encoding, arguments.protocol),
         threshold=arguments.threshold,
-        on_dropout=_on_dropout(arguments.on_dropout),
+        on_dropout=OnDropout(arguments.on_dropout or "recover"),
         dropouts=dict(map(_dropout, arguments.drop)),
     )
-
-
-def _on_dropout(text: str | None) -> OnDropout:
-    if text in ("rerun", "fallback"):
-        raise InputError(f"--on-dropout {text} is not for secagg: secagg can recover, or abort")
-    return OnDropout(text or "recover")
 
 
 def _dropout(text: str) -> tuple[int, Stage]:

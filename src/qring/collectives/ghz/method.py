@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.collectives.aggregate import Aggregate, Progress
+from qring.collectives.aggregate import Aggregate, Progress, Told
 from qring.collectives.ghz.checksum import Checksum
 from qring.collectives.ghz.digits import Digits
 from qring.collectives.ghz.outcome import GhzAborted, GivenUpError
@@ -52,6 +52,11 @@ class GhzAggregate(Aggregate):
     def copies_per_coordinate(self) -> float:
         """Copies over coordinates."""
         return self.copies / len(self.sum)
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """The sum, with the method's weights, if the copies are good."""
+        return (Told(0, self.sums.shape[1], tuple(range(len(self.sums)))),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qring.collectives.aggregate import Aborted
+from qring.collectives.aggregate import Aborted, Told
 
 __all__ = ["GhzAborted", "GivenUpError"]
 
@@ -34,6 +34,11 @@ class GhzAborted(Aborted):
 
     coords: int
     attempts: int
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """The sum, or a part of it, if the copies were good."""
+        return (Told(0, self.sums.shape[1], tuple(range(self.workers))),)
 
     def __str__(self) -> str:
         return f"aborted: {GivenUpError(self.coords, self.attempts)}"

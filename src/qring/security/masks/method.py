@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Progress
+from qring.collectives.dropouts import OnDropout, check_answer
 from qring.collectives.ring import around_the_ring, noise_caveats
+from qring.collectives.spans import Fate, Span, decoded
 from qring.encoding.formats import WordFormat
 from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
@@ -25,36 +27,20 @@ from qring.ledger import Ledger
 from qring.network.links import superdense
 from qring.network.network import Network
 from qring.network.run import Run
-from qring.network.view import View
 from qring.schedule.ring import Direction
+from qring.security.dp.encoding import DistributedGaussian
+from qring.security.masks.attempts import Attempts
+from qring.security.masks.batch import Masks, aborted, fresh_masks
 from qring.security.masks.gathering import Words
-from qring.security.masks.integrity import IntegrityCheck, OnlineCheck, Recorder
-from qring.security.masks.inventory import Inventory, MaskStore, fill
-from qring.security.masks.making import Made, MaskMaking, Source, make_masks
-from qring.security.masks.outcome import OnDropout, PrivateAborted, PrivateAggregate, Reason
-from qring.security.masks.silence import Silence, SilentError
+from qring.security.masks.integrity import IntegrityCheck, IntegrityVerdict, OnlineCheck, Recorder
+from qring.security.masks.inventory import Inventory, fill
+from qring.security.masks.losses import described
+from qring.security.masks.making import MaskMaking, Source
+from qring.security.masks.outcome import PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.terms import DEFAULT_EPSILON, MaskTerms
 from qring.validate import check_enum, check_probability, check_whole
 
 __all__ = ["Masks", "Private", "Stocked", "fresh_masks"]
-
-
-class Masks(NamedTuple):
-    """Masks of all workers, shape (workers, count), number ``first`` and on of a batch.
-
-    ``total`` are their public sums mod 2^B; the batch held ``batch`` masks. ``epsilon`` is their
-    secrecy, ``correctness`` the probability that wrong sums passed their check.
-    """
-
-    own: Words
-    total: Words
-    first: int
-    batch: int
-    epsilon: float
-    correctness: float
-    withstood: int
-    terms: MaskTerms | None = None
-    view: View = ()
 
 
 class Stocked(NamedTuple):
@@ -81,10 +67,12 @@ class Private:
         inventory: a folder of masks made ahead; without one they are made for this sum alone.
         gather: direction of the all-gather.
         online_check: whether results are checked before anybody uses them.
-        on_dropout: whether a worker that falls silent ends the run, or the others make new masks
-            and sum without it.
+        on_dropout: whether a worker that falls silent ends the run, or each chunk is finished
+            with it, summed again without it, or given up: see
+            :mod:`qring.security.masks.chains`. A gradient with noise shared out in its words is
+            summed whole or not at all.
         dropouts: a scenario to simulate: worker → online round, from 0, from which on it is
-            silent. Rounds of a rerun count on.
+            silent. Rounds of all attempts count on.
         source: gives the bytes of secret words. Leave it, but in tests: ``rng`` draws no secrets.
     """
 
@@ -102,7 +90,7 @@ class Private:
         check_words(self.encoding, "private")
         check_enum("gather", self.gather, Direction)
         check_enum("online_check", self.online_check, OnlineCheck)
-        check_enum("on_dropout", self.on_dropout, OnDropout)
+        check_answer(self.on_dropout, (OnDropout.ABORT, OnDropout.BY_CHUNK), "private")
         check_probability("epsilon", self.epsilon, zero=False, one=False)
         for worker, round_ in self.dropouts.items():
             check_whole("a worker that drops out", worker)
@@ -118,17 +106,24 @@ class Private:
                 used up or do not fit, or dropouts that cannot be.
             BudgetError: words too small for the values, or sums too wide.
         """
-        workers = len(gradients)
-        for worker in self.dropouts:
-            if not 0 <= worker < workers:
-                raise InputError(f"worker {worker} cannot drop out: workers are 0..{workers - 1}")
-        sum_bits = self.encoding.budget(workers).sum_bits
-        self.encoding.check(gradients)
-        words, _ = self.encoding.encode(gradients)
+        if self.dropouts:
+            return self._despite_losses(gradients, run, progress)
+        words = self._ready(gradients)
+        sum_bits = self.encoding.budget(len(gradients)).sum_bits
         masks = self._masks(words.shape[1], sum_bits, run)
         if isinstance(masks, PrivateAborted):
             return masks
         return self._online(gradients, words, masks, sum_bits, run, progress)
+
+    def _ready(self, gradients: NDArray[Any]) -> Words:
+        """Check all that can be refused early, and encode."""
+        workers = len(gradients)
+        for worker in self.dropouts:
+            if not 0 <= worker < workers:
+                raise InputError(f"worker {worker} cannot drop out: workers are 0..{workers - 1}")
+        self.encoding.budget(workers)
+        self.encoding.check(gradients)
+        return self.encoding.encode(gradients)[0]
 
     def plan(self, masks: int, workers: int, *, visibility: float = 1.0) -> MaskTerms:
         """Terms of a batch of ``masks`` masks that this method can use.
@@ -161,7 +156,7 @@ class Private:
         terms = self.plan(masks, workers, visibility=run.visibility)
         making = MaskMaking(terms=terms, run=run, source=self.source, rows=workers)
         made = fill(self.inventory, making, batch=self.source(16), workers=range(workers))
-        return _aborted(making, made) or Stocked(terms, making.ledger)
+        return aborted(making, made) or Stocked(terms, making.ledger)
 
     def _masks(self, count: int, sum_bits: int, run: Run) -> Masks | PrivateAborted:
         workers = run.workers
@@ -195,17 +190,13 @@ class Private:
         progress: Progress,
     ) -> PrivateAggregate | PrivateAborted:
         workers = run.workers
-        silence, recorder = Silence(self.dropouts), Recorder()
+        recorder = Recorder()
         low_bits = np.uint64((1 << sum_bits) - 1)
         masked = (words + masks.own) & low_bits
         wire = WordFormat(word_bits=sum_bits, workers=workers, carry=False)
-        try:
-            sums = around_the_ring(
-                masked, wire, self.gather, run, silence.over(recorder.over(superdense)),
-                silence.noticed_by(progress),
-            )  # fmt: skip
-        except SilentError:
-            return self._without(silence.lost, gradients, run, progress)
+        kind = recorder.over(superdense)
+        sums = around_the_ring(masked, wire, self.gather, run, kind, progress)
+        whole = Span(0, words.shape[1], tuple(range(workers)), Fate.SUMMED)
         missed = 1.0
         if self.online_check is OnlineCheck.REQUIRED:
             check = IntegrityCheck.plan(masked.shape[1], sum_bits, self.epsilon, masks=masks.batch)
@@ -219,6 +210,7 @@ class Private:
                     workers=workers,
                     reason=Reason.CHANGED_ONLINE,
                     integrity=verdict,
+                    spans=(whole._replace(fate=Fate.GIVEN_UP),),
                 )
         decoded = self.encoding.decode((sums - masks.total) & low_bits, workers)
         return PrivateAggregate(
@@ -230,7 +222,8 @@ class Private:
             correctness=min(1.0, masks.correctness + missed),
             withstood=masks.withstood,
             first=masks.first,
-            contributors=tuple(range(workers)),
+            spans=(whole,),
+            holders=tuple(range(workers)),
             terms=masks.terms,
             view=masks.view,
             masked=masked if run.conditions.record_view else None,
@@ -248,71 +241,128 @@ class Private:
             )
         return tuple(found)
 
-    def _without(
+    def attempt(
+        self, gradients: NDArray[Any], run: Run, progress: Progress
+    ) -> tuple[Attempts, Masks] | PrivateAborted:
+        """Sum once, as far as lost workers let; what is left wants another way.
+
+        Raises:
+            InputError, BudgetError: as :meth:`run`.
+        """
+        words = self._ready(gradients)
+        sum_bits = self.encoding.budget(len(words)).sum_bits
+        masks = self._masks(words.shape[1], sum_bits, run)
+        if isinstance(masks, PrivateAborted):
+            return masks
+        attempts = Attempts(
+            words, sum_bits, gather=self.gather, dropouts=self.dropouts, run=run, progress=progress
+        )
+        attempts.ride(masks.own, masks.total, end_at_loss=self.on_dropout is OnDropout.ABORT)
+        verdict = self._checked(attempts, masks)
+        if verdict is not None:
+            return self._ended(attempts, gradients, Reason.CHANGED_ONLINE, verdict)
+        return attempts, masks
+
+    def _checked(self, attempts: Attempts, masks: Masks) -> IntegrityVerdict | None:
+        if self.online_check is OnlineCheck.LEFT_OUT:
+            return None
+        return attempts.checked(self.epsilon, masks.batch)
+
+    def _ended(
         self,
-        lost: tuple[int, ...],
+        attempts: Attempts,
         gradients: NDArray[Any],
-        run: Run,
-        progress: Progress,
-    ) -> PrivateAggregate | PrivateAborted:
-        """End without a sum, or sum again without the lost workers, under masks of their own."""
-        workers, spent = len(gradients), run.ledger()
-        left = tuple(worker for worker in range(workers) if worker not in lost)
-        if self.on_dropout is OnDropout.ABORT or len(left) < 2:
-            return PrivateAborted(
-                sums=np.empty((0, gradients.shape[1])),
-                ledger=spent,
-                workers=workers,
-                reason=Reason.DROPOUT,
-                lost=lost,
-            )
-        later = {left.index(w): r - run.rounds for w, r in self.dropouts.items() if w in left}
-        again = replace(self, inventory=None, dropouts=later)
-        result = again.run(gradients[list(left)], run.among(left), progress)
-        ledger = spent + result.ledger.renamed(left)
-        if isinstance(result, PrivateAborted):
-            lost = (*lost, *(left[worker] for worker in result.lost))
-            return replace(result, ledger=ledger, workers=workers, lost=tuple(sorted(lost)))
-        contributors = tuple(left[worker] for worker in result.contributors)
-        gone = ", ".join(str(worker) for worker in range(workers) if worker not in contributors)
-        return replace(
-            result,
-            ledger=ledger,
-            contributors=contributors,
-            caveats=(*result.caveats, f"fell silent and not in the sum: worker {gone}"),
+        reason: Reason,
+        verdict: IntegrityVerdict | None = None,
+    ) -> PrivateAborted:
+        """End without a sum: what was summed is known to whoever listened."""
+        attempts.settlement.leave()
+        return PrivateAborted(
+            sums=np.empty((0, gradients.shape[1])),
+            ledger=attempts.ledger,
+            faults=tuple(attempts.run.faults),
+            workers=len(gradients),
+            reason=reason,
+            lost=attempts.lost,
+            integrity=verdict,
+            spans=tuple(
+                span._replace(fate=Fate.GIVEN_UP) if span.fate is Fate.SUMMED else span
+                for span in attempts.settlement.settled()
+            ),
         )
 
+    def _despite_losses(
+        self, gradients: NDArray[Any], run: Run, progress: Progress
+    ) -> PrivateAggregate | PrivateAborted:
+        """Sum over what lost workers leave, run after run, each under masks of its own."""
+        tried = self.attempt(gradients, run, progress)
+        if isinstance(tried, PrivateAborted):
+            return tried
+        attempts, masks = tried
+        settlement, fewest = attempts.settlement, 2
+        if isinstance(self.encoding, DistributedGaussian):
+            fewest = max(fewest, self.encoding.plan.fewest)
+        batches, failed = [masks], list[Reason]()
+        while settlement.pieces:
+            left = settlement.left
+            if self.on_dropout is OnDropout.ABORT or len(left) < fewest:
+                break
+            others = run.among(left)
+            terms = MaskTerms.plan(
+                len(settlement.wanted),
+                workers=len(left),
+                sum_bits=self.encoding.budget(len(gradients)).sum_bits,
+                epsilon=self.epsilon,
+                tested_share=self.tested_share,
+                visibility=others.visibility,
+            )
+            again = fresh_masks(terms, others, self.source)
+            attempts.charge(others, left)
+            if isinstance(again, PrivateAborted):
+                failed.append(again.reason)
+                break
+            batches.append(again)
+            attempts.ride(again.own, again.total, end_at_loss=False)
+            verdict = self._checked(attempts, again)
+            if verdict is not None:
+                return self._ended(attempts, gradients, Reason.CHANGED_ONLINE, verdict)
+        settlement.leave()
+        return self._settled(gradients, attempts, batches, failed)
 
-def fresh_masks(terms: MaskTerms, run: Run, source: Source = os.urandom) -> Masks | PrivateAborted:
-    """Make a batch of masks for workers that all live here, in memory.
-
-    Raises:
-        InputError: noise under which the tests cannot pass.
-    """
-    making = MaskMaking(terms=terms, run=run, source=source, rows=terms.workers)
-    store = MaskStore(terms.workers, terms.masks)
-    made = make_masks(making, store)
-    return _aborted(making, made) or Masks(
-        store.own,
-        store.total,
-        0,
-        terms.masks,
-        terms.epsilon,
-        terms.correctness,
-        terms.withstood,
-        terms,
-        run.seen(),
-    )
-
-
-def _aborted(making: MaskMaking, made: Made) -> PrivateAborted | None:
-    if made.reason is None:
-        return None
-    return PrivateAborted(
-        sums=np.empty((0, making.terms.masks)),
-        ledger=making.ledger,
-        workers=making.terms.workers,
-        reason=made.reason,
-        verdict=made.verdict,
-        liars=made.liars,
-    )
+    def _settled(
+        self,
+        gradients: NDArray[Any],
+        attempts: Attempts,
+        batches: list[Masks],
+        failed: list[Reason],
+    ) -> PrivateAggregate | PrivateAborted:
+        """The outcome of all attempts together."""
+        settlement = attempts.settlement
+        spans, holders, lost = settlement.settled(), settlement.left, attempts.lost
+        kinds = {(span.workers, span.fate) for span in spans}
+        whole = len(kinds) == 1 or not isinstance(self.encoding, DistributedGaussian)
+        aborts = self.on_dropout is OnDropout.ABORT and lost
+        if aborts or not whole or not holders or Fate.SUMMED not in {fate for _, fate in kinds}:
+            reason = failed[0] if failed else Reason.DROPOUT
+            return self._ended(attempts, gradients, reason)
+        first = batches[0]
+        missed = self.epsilon if self.online_check is OnlineCheck.REQUIRED else 1.0
+        return PrivateAggregate(
+            sums=decoded(self.encoding, settlement.sums[list(holders)], spans),
+            ledger=attempts.ledger,
+            faults=tuple(attempts.run.faults),
+            caveats=(
+                *dict.fromkeys(text for masks in batches for text in self._conditions(masks)),
+                *described(lost, spans),
+                *(f"what could be summed again was not: {reason.value}" for reason in failed),
+                *noise_caveats(attempts.run),
+            ),
+            epsilon=min(1.0, sum(masks.epsilon for masks in batches)),
+            correctness=min(1.0, sum(masks.correctness + missed for masks in batches)),
+            withstood=min(masks.withstood for masks in batches),
+            first=first.first,
+            spans=spans,
+            holders=holders,
+            terms=first.terms,
+            view=tuple(each for masks in batches for each in masks.view),
+        )

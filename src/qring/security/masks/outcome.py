@@ -9,24 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.collectives.aggregate import Aborted, Aggregate
+from qring.collectives.aggregate import Aborted, Told
+from qring.collectives.spans import Fate, PartialAggregate, Span, listed, told_by
 from qring.network.pool import Verdict
 from qring.network.view import View
 from qring.security.masks.integrity import IntegrityVerdict
 from qring.security.masks.terms import MaskTerms
 from qring.validate import check_enum
 
-__all__ = ["OnDropout", "PrivateAborted", "PrivateAggregate", "Reason"]
-
-
-class OnDropout(Enum):
-    """What a worker that falls silent means: no sum, or fresh masks and a sum without it.
-
-    Masks cannot be repaired: the sum of those that are left is not known.
-    """
-
-    ABORT = "abort"
-    RERUN = "rerun"
+__all__ = ["PrivateAborted", "PrivateAggregate", "Reason"]
 
 
 class Reason(Enum):
@@ -40,8 +31,8 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PrivateAggregate(Aggregate):
-    """The sum over ``contributors``, and what vouches for its privacy.
+class PrivateAggregate(PartialAggregate):
+    """The sum, over the workers that ``spans`` name, and what vouches for its privacy.
 
     ``terms`` are those that the masks were made under, if they were made here. ``epsilon``, the
     secrecy, bounds everything that an eavesdropper learns beyond sums over *all* uses of the batch;
@@ -55,7 +46,6 @@ class PrivateAggregate(Aggregate):
     correctness: float
     withstood: int
     first: int
-    contributors: tuple[int, ...]
     terms: MaskTerms | None = None
     view: View = ()
     masked: NDArray[np.uint64] | None = None
@@ -65,19 +55,15 @@ class PrivateAggregate(Aggregate):
         """Secrecy and correctness together: distance from right sums that hide single words."""
         return min(1.0, self.epsilon + self.correctness)
 
-    @property
-    def mean(self) -> NDArray[Any]:
-        """The sum over the number of contributors, shape (coords,)."""
-        total: NDArray[Any] = self.sum / self.sum.dtype.type(len(self.contributors))
-        return total
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PrivateAborted(Aborted):
     """A run that ended without a sum; masks it had taken are gone.
 
     ``verdict`` is that of the tests, where they were reached, ``integrity`` that of the check
-    after the ring; ``lost`` are silent workers, ``liars`` those that broke a commitment.
+    after the ring; ``lost`` are silent workers, ``liars`` those that broke a commitment. ``spans``
+    say what may have been told of the words until then: a coordinate that was given up must never
+    be summed without one of its workers. Without spans nothing was sent.
     """
 
     reason: Reason
@@ -85,6 +71,12 @@ class PrivateAborted(Aborted):
     lost: tuple[int, ...] = ()
     integrity: IntegrityVerdict | None = None
     liars: tuple[int, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Nothing, or the sums of coordinates that were given up."""
+        return told_by(self.spans)
 
     def __post_init__(self) -> None:
         check_enum("reason", self.reason, Reason)
@@ -100,12 +92,19 @@ class PrivateAborted(Aborted):
             if self.verdict.evidence:
                 text += f", first {self.verdict.evidence[0]}"
         if self.integrity is not None and not self.integrity.passed:
-            text += f"; {self.integrity}; its masks are gone: try again with the same workers"
+            text += f"; {self.integrity}; its masks are gone"
+        known = [span for span in self.spans if span.fate is Fate.GIVEN_UP]
+        if known:
+            text += (
+                f"; the sum of coordinates {listed(known)} may be known: try again with the same "
+                "workers only"
+            )
         return text
 
     def evidence(self) -> dict[str, Any]:
         """What ended the run, as plain values ready for JSON."""
         found: dict[str, Any] = {"aborted": self.reason.value, "lost": list(self.lost)}
+        found["spans"] = [span.row() for span in self.spans]
         if self.verdict is not None:
             found["tested"] = self.verdict.tested
             found["failed"] = self.verdict.failed

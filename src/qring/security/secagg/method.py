@@ -170,7 +170,12 @@ class Terms:
         return Reason.TOO_FEW if len(present) < self.threshold else None
 
     def aborted(
-        self, reason: Reason, stage: Stage, present: Collection[int], coords: int, ledger: Ledger
+        self,
+        reason: Reason,
+        stage: Stage,
+        present: Mapping[Stage, tuple[int, ...]],
+        coords: int,
+        ledger: Ledger,
     ) -> SecAggAborted:
         """The outcome of a run that ended at ``stage``."""
         return SecAggAborted(
@@ -178,7 +183,8 @@ class Terms:
             ledger=ledger,
             reason=reason,
             stage=stage,
-            present=tuple(present),
+            present=present.get(stage, ()),
+            contributors=present.get(Stage.MASK, ()),
             workers=self.workers,
             threshold=self.threshold,
         )
@@ -305,4 +311,4 @@ class _Roles:
         if reason is None:
             return None
         coords = self._gradients.shape[1]
-        return self._terms.aborted(reason, stage, present, coords, self._run.ledger())
+        return self._terms.aborted(reason, stage, self._present, coords, self._run.ledger())

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from qring.collectives.aggregate import Aborted, Aggregate
+from qring.collectives.aggregate import Aborted, Aggregate, Told
 from qring.validate import check_enum
 
 __all__ = [
@@ -75,29 +75,47 @@ class SecAggAggregate(Aggregate):
         total: NDArray[Any] = self.sum / self.sum.dtype.type(len(self.contributors))
         return total
 
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """The sum over the contributors."""
+        return (Told(0, self.sums.shape[1], self.contributors),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SecAggAborted(Aborted):
-    """A secure aggregation that ended without a sum: nobody learned anything.
+    """A secure aggregation that ended without a sum.
 
     ``stage`` is where it ended, ``present`` who was still there, of ``workers`` workers of which
-    ``threshold`` are needed.
+    ``threshold`` are needed. Before the last stage nothing was told; in it shares were revealed
+    that may have told the sum over ``contributors``: sum them again with the same workers only.
     """
 
     reason: Reason
     stage: Stage
     present: tuple[int, ...]
     threshold: int
+    contributors: tuple[int, ...] = ()
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Nothing, or at the last stage perhaps the sum over the contributors."""
+        if self.stage is not Stage.UNMASK:
+            return ()
+        return (Told(0, self.sums.shape[1], self.contributors),)
 
     def __post_init__(self) -> None:
         check_enum("reason", self.reason, Reason)
         check_enum("stage", self.stage, Stage)
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"aborted at the stage '{self.stage.value}': {self.reason.value} "
             f"({len(self.present)} of {self.workers} present, threshold {self.threshold})"
         )
+        if self.told:
+            names = ", ".join(map(str, self.contributors))
+            text += f"; the sum of workers {names} may be known: repeat it with these only"
+        return text
 
     def evidence(self) -> dict[str, Any]:
         """Why, where, and who was still there."""

@@ -63,20 +63,14 @@ class Vga:
         self.ghz.encoding.check(gradients)
         words, _ = self.ghz.encoding.encode(gradients)
         opened = self.open(words.shape[1], run)
-        ended = partial(
-            VgaRejected,
-            sums=np.empty((0, gradients.shape[1])),
-            workers=run.workers,
-            verdicts=opened.verified.verdicts,
-        )
         if opened.session is None:
-            return ended(cause=Cause.TESTS_FAILED, ledger=run.ledger())
+            return self.rejected(opened, gradients, run)
         try:
             sums = opened.session.read(words, progress)
         except RanOutError:
-            return ended(cause=Cause.RAN_OUT, ledger=run.ledger())
+            return self.rejected(opened, gradients, run, Cause.RAN_OUT)
         except GivenUpError:
-            return ended(cause=Cause.GIVEN_UP, ledger=run.ledger())
+            return self.rejected(opened, gradients, run, Cause.GIVEN_UP)
         result, verified = opened.session.result(sums), opened.verified
         return VgaAggregate(
             **{f.name: getattr(result, f.name) for f in fields(result) if f.name != "caveats"},
@@ -109,6 +103,22 @@ class Vga:
         if verified.data is not None:
             session = self.ghz.open(run, verified.data.supply())
         return Opened(session, verified)
+
+    def rejected(
+        self,
+        opened: Opened,
+        gradients: NDArray[Any],
+        run: Run,
+        cause: Cause = Cause.TESTS_FAILED,
+    ) -> VgaRejected:
+        """The outcome of a run that ends without a sum."""
+        return VgaRejected(
+            sums=np.empty((0, gradients.shape[1])),
+            ledger=run.ledger(),
+            workers=len(gradients),
+            verdicts=opened.verified.verdicts,
+            cause=cause,
+        )
 
     def _caveats(self, leaky: bool) -> tuple[str, ...]:
         return ("this verification certifies no whole round: see the guarantee",) if leaky else ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from qring.collectives.aggregate import Aborted
+from qring.collectives.aggregate import Aborted, Told
 from qring.collectives.ghz.method import GhzAggregate
 from qring.network.pool import Verdict
 from qring.security.vga.guarantee import Guarantee
@@ -69,6 +69,13 @@ class VgaRejected(Aborted):
             f"aborted before anything was encoded: {worst.failed:,} of {worst.tested:,} tests "
             f"({worst.test.value}) failed, the first one on {first}"
         )
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Nothing, unless the readout had begun: then the sum may be."""
+        if self.cause is Cause.TESTS_FAILED:
+            return ()
+        return (Told(0, self.sums.shape[1], tuple(range(self.workers))),)
 
     def evidence(self) -> dict[str, Any]:
         """Why, and every test's count with its first failures."""

@@ -1,0 +1,72 @@
+"""A batch of masks in memory, for workers that all live here."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from qring.network.run import Run
+from qring.network.view import View
+from qring.security.masks.gathering import Words
+from qring.security.masks.inventory import MaskStore
+from qring.security.masks.making import Made, MaskMaking, Source, make_masks
+from qring.security.masks.outcome import PrivateAborted
+from qring.security.masks.terms import MaskTerms
+
+__all__ = ["Masks", "aborted", "fresh_masks"]
+
+
+class Masks(NamedTuple):
+    """Masks of all workers, shape (workers, count), number ``first`` and on of a batch.
+
+    ``total`` are their public sums mod 2^B; the batch held ``batch`` masks. ``epsilon`` is their
+    secrecy, ``correctness`` the probability that wrong sums passed their check.
+    """
+
+    own: Words
+    total: Words
+    first: int
+    batch: int
+    epsilon: float
+    correctness: float
+    withstood: int
+    terms: MaskTerms | None = None
+    view: View = ()
+
+
+def fresh_masks(terms: MaskTerms, run: Run, source: Source = os.urandom) -> Masks | PrivateAborted:
+    """Make a batch of masks for workers that all live here, in memory.
+
+    Raises:
+        InputError: noise under which the tests cannot pass.
+    """
+    making = MaskMaking(terms=terms, run=run, source=source, rows=terms.workers)
+    store = MaskStore(terms.workers, terms.masks)
+    made = make_masks(making, store)
+    return aborted(making, made) or Masks(
+        store.own,
+        store.total,
+        0,
+        terms.masks,
+        terms.epsilon,
+        terms.correctness,
+        terms.withstood,
+        terms,
+        run.seen(),
+    )
+
+
+def aborted(making: MaskMaking, made: Made) -> PrivateAborted | None:
+    """The outcome of a batch that cannot be used, if it cannot."""
+    if made.reason is None:
+        return None
+    return PrivateAborted(
+        sums=np.empty((0, making.terms.masks)),
+        ledger=making.ledger,
+        workers=making.terms.workers,
+        reason=made.reason,
+        verdict=made.verdict,
+        liars=made.liars,
+    )
