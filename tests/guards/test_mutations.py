@@ -101,7 +101,7 @@ MUTANTS = {
         [REFEREE + "z_tests_and_hashed_checks_fail_as_often_as_in_stim[3]"],
     ),
     "the code behind masks withstands one word less": (
-        "qring.security.masks.bch",
+        "qring.encoding.codes.bch_polynomial",
         "np.arange(1, 2 * withstood, 2",
         "np.arange(1, 2 * withstood - 2, 2",
         ["tests/unit/security/test_mask_code.py::"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qring.encoding.codes import bch_polynomial as bch
 from qring.errors import InputError
-from qring.security.masks import bch
 from qring.security.masks.amplify import amplify
 from qring.security.masks.terms import MaskTerms
 

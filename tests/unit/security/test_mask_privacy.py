@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import pytest
 
-from qring.security.masks import bch
+from qring.encoding.codes import bch_polynomial as bch
 
 
 def code(degree, withstood, length):

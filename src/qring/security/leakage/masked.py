@@ -13,6 +13,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
+from qring.encoding.codes import bch_polynomial as bch
 from qring.errors import InputError
 from qring.network.network import Network
 from qring.network.view import View
@@ -26,7 +27,6 @@ from qring.security.leakage.report import (
     interval_of_mean,
     interval_of_probability,
 )
-from qring.security.masks import bch
 from qring.security.masks.making import MaskMaking
 from qring.security.masks.terms import MaskTerms
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from qring.collectives.ghz.digits import majority_copies
 from qring.collectives.ghz.readout import check_visibility, digit_failure
+from qring.encoding.codes import bch_polynomial as bch
 from qring.encoding.values import MAX_SUM_BITS
 from qring.errors import InputError
-from qring.security.masks import bch
 from qring.security.masks.powers import HashSize
 
 __all__ = ["DEFAULT_EPSILON", "MaskTerms"]

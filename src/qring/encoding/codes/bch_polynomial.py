@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qring.errors import InputError
 
-__all__ = ["LARGEST_DEGREE", "generator", "redundancy"]
+__all__ = ["LARGEST_DEGREE", "generator", "primitive", "redundancy"]
 
 LARGEST_DEGREE = 32
 """Largest m: codes of up to 2^32 − 1 coordinates."""
@@ -51,7 +51,7 @@ def redundancy(degree: int, withstood: int) -> int:
     return sum(size * len(powers) for size, powers in _cosets(degree, withstood))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _cosets(degree: int, withstood: int) -> tuple[tuple[int, _Elements], ...]:
     """Zeros of the generator up to conjugation: (size, powers of α) of cosets of each size."""
     if not 2 <= degree <= LARGEST_DEGREE:
@@ -76,7 +76,7 @@ class _Field:
 
     def __init__(self, degree: int) -> None:
         self._degree = degree
-        self._modulus = np.uint64(_primitive_polynomial(degree))
+        self._modulus = np.uint64(primitive(degree))
 
     def multiply(self, a: _Elements, b: _Elements) -> _Elements:
         result = np.zeros(np.broadcast_shapes(a.shape, b.shape), np.uint64)
@@ -117,7 +117,7 @@ def _product(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @functools.lru_cache(maxsize=LARGEST_DEGREE)
-def _primitive_polynomial(degree: int) -> int:
+def primitive(degree: int) -> int:
     """Return the least primitive polynomial of this degree over GF(2), as the bits of a number."""
     order = (1 << degree) - 1
     stops = [order // prime for prime in _prime_factors(order)]

@@ -1,0 +1,1 @@
+"""Binary error-correcting codes: BCH and quasi-cyclic LDPC, encoders and decoders."""
