@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Purification,
         UntilNoticed,
     )
+    from qring.network.coded.coding import Code, Coding, Emulation
     from qring.network.dense.engine import DenseNetwork
     from qring.network.network import Network
     from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
@@ -73,13 +74,16 @@ __all__ = [
     "Carrier",
     "Checksum",
     "Classical",
+    "Code",
     "CodedDigits",
+    "Coding",
     "CutAndChoose",
     "DenseNetwork",
     "Digits",
     "Direction",
     "DistributedGaussian",
     "Distribution",
+    "Emulation",
     "Entry",
     "EprHalves",
     "Every",
@@ -198,6 +202,9 @@ _HOMES = {
     "Basis": "qring.network.adversary.sources",
     "Faults": "qring.network.wires",
     "Network": "qring.network.network",
+    "Code": "qring.network.coded.coding",
+    "Coding": "qring.network.coded.coding",
+    "Emulation": "qring.network.coded.coding",
     "BellDiagonal": "qring.network.noise",
     "NOISELESS": "qring.network.noise",
     "PERFECT_QUBITS": "qring.network.noise",

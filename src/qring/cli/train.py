@@ -76,11 +76,13 @@ def _run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     if settings.noise.error_probability and settings.protocol is Protocol.SUPERDENSE:
-        print(
-            "qring: caution: noise without error correction: every error that fell is in the "
-            "gradients, and ranks may have drifted apart",
-            file=sys.stderr,
+        told = (
+            "caution: noise without error correction: every error that fell is in the gradients, "
         )
+        told += "and ranks may have drifted apart"
+        if settings.coding is not None:
+            told = f"noise was corrected ({settings.coding})"
+        print(f"qring: {told}", file=sys.stderr)
     _write_page(settings, summary, ledgers, out)
     print(
         _as_json(settings, summary, ledgers, out)

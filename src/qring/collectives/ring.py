@@ -83,6 +83,8 @@ def noise_caveats(run: Run) -> tuple[str, ...]:
     worst = run.conditions.worst_pair
     if worst == 0:
         return run.caveats
+    if run.corrections is not None:
+        return (str(run.corrections), *run.caveats)
     return (
         f"noise without error correction: a pair is wrong with probability up to {worst:g}, and "
         "every error that fell is in the sums",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from qring.errors import InputError
 from qring.network.adversary.base import Adversary
+from qring.network.coded.coding import Coding
 from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
 from qring.validate import check_flag, check_instance
 
@@ -21,7 +22,8 @@ class Conditions:
     (src, dst). ``qubit_noise`` is that of every qubit of a GHZ state. Classical bits are
     noiseless. With ``record_faults`` the result carries every sampled error of a pair.
     ``adversary`` sits where copies are made and shared; see :mod:`qring.network.adversary`. With
-    ``record_view`` the result carries all that she sees and holds.
+    ``record_view`` the result carries all that she sees and holds. With ``coding`` links correct
+    the noise of their pairs, and messages arrive as they were sent.
     """
 
     noise: BellDiagonal = NOISELESS
@@ -30,6 +32,7 @@ class Conditions:
     record_faults: bool = False
     adversary: Adversary | None = None
     record_view: bool = False
+    coding: Coding | None = None
 
     def __post_init__(self) -> None:
         pairs = "a BellDiagonal, such as BellDiagonal.depolarising(0.1)"
@@ -42,6 +45,13 @@ class Conditions:
         if self.adversary is not None:
             check_instance("adversary", self.adversary, Adversary,
                            "Adversary(source=...), such as PlusState()")  # fmt: skip
+        if self.coding is not None:
+            check_instance("coding", self.coding, Coding, "Coding(), or None for no correction")
+            if self.record_faults:
+                raise InputError(
+                    "coded links correct the errors of pairs: record_faults has none to record; "
+                    "leave out coding, or record_faults"
+                )
         check_flag("record_faults", self.record_faults)
         check_flag("record_view", self.record_view)
 

@@ -14,6 +14,7 @@ from qring.encoding.superdense import pairs_for
 from qring.ledger import Carrier, Phase
 from qring.network import pauli
 from qring.network.adversary.base import Interceptor
+from qring.network.coded.link import CodedLink, Wires
 from qring.network.engine import Pairs
 from qring.network.run import Run
 from qring.network.wires import Faults, Wire
@@ -140,16 +141,26 @@ def classical(run: Run, src: int, dst: int) -> ClassicalLink:
 def superdense(run: Run, src: int, dst: int) -> Link:
     """Open a superdense link of a run, with the adversary on it if she changes messages.
 
+    It corrects its noise if the conditions say so.
+
     Raises:
         InputError: noise or measurements, and no generator to draw them.
     """
-    online, adversary = run.wire(src, dst), run.conditions.adversary
-    link = SuperdenseLink(
+    conditions = run.conditions
+    setup, online, adversary = (
         run.wire(src, dst, Phase.SETUP),
-        online,
-        run.pairs(src, dst),
-        run.faults if run.conditions.record_faults else None,
+        run.wire(src, dst),
+        conditions.adversary,
     )
+    pairs, noise = run.pairs(src, dst), conditions.noise_between(src, dst)
+    link: Link
+    if conditions.coding is not None and pairs is not None and noise.error_probability:
+        wires = Wires(setup, online, run.wire(dst, src))
+        link = CodedLink(wires, pairs, noise, conditions.coding, run.rng, run.note_coded)
+    else:
+        link = SuperdenseLink(
+            setup, online, pairs, run.faults if conditions.record_faults else None
+        )
     if adversary is None or adversary.online is None:
         return link
     return AlteredLink(link, online, adversary.online)

@@ -24,7 +24,8 @@ class Network(Conditions):
     (src, dst). ``qubit_noise`` is that of every qubit of a GHZ state. Classical bits are
     noiseless. With ``record_faults`` the result carries every sampled error of a pair.
     ``adversary`` sits where copies are made and shared; see :mod:`qring.network.adversary`. With
-    ``record_view`` the result carries all that she sees and holds. ``engine`` says how pairs and
+    ``record_view`` the result carries all that she sees and holds. With ``coding`` links correct
+    the noise of their pairs. ``engine`` says how pairs and
     copies are simulated.
 
     Raises:

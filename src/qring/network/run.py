@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +12,8 @@ from qring.errors import InputError
 from qring.ledger import Ledger, Meter, Phase
 from qring.network.adversary.base import History
 from qring.network.clock import Clock
+from qring.network.coded.coding import Corrections
+from qring.network.coded.sending import Receipt
 from qring.network.conditions import Conditions
 from qring.network.engine import Engine, Pairs
 from qring.network.ghz import GhzBatch, Words
@@ -34,8 +37,8 @@ class Run:
     themselves.
     """
 
-    __slots__ = ("_links", "_meter", "_rng", "_wires", "clock", "conditions", "engine", "faults",
-                 "view", "workers")  # fmt: skip
+    __slots__ = ("_attempts", "_corrections", "_links", "_meter", "_rng", "_waiting", "_wires",
+                 "clock", "conditions", "engine", "faults", "view", "workers")  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +53,10 @@ class Run:
         self.faults: list[Faults] = []
         self.view: list[Announced] = []
         self._meter = Meter()
+        self._attempts, self._waiting = 1, 0
+        self._corrections: Corrections | None = None
+        if conditions.coding is not None and not conditions.is_noiseless:
+            self._corrections = Corrections(coding=conditions.coding)
         self._wires: dict[tuple[int, int, Phase], Wire] = {}
         self._links: dict[tuple[Any, int, int], Any] = {}
 
@@ -86,9 +93,38 @@ class Run:
         return self._meter.rounds
 
     def end_rounds(self, count: int = 1) -> None:
-        """End ``count`` sequential rounds of the online phase; rounds add up."""
-        self._meter.rounds += count
-        self.clock.end_rounds(count)
+        """End ``count`` sequential rounds of the online phase; retransmissions add theirs."""
+        self.end_attempts()
+        self._meter.rounds += count + self._waiting
+        self.clock.end_rounds(count + self._waiting)
+        self._waiting = 0
+
+    def note_coded(self, receipt: Receipt) -> None:
+        """Note what a message over a coded link took; messages of one round travel at once."""
+        self._attempts = max(self._attempts, receipt.attempts)
+        before = self._corrections
+        if before is None:
+            return
+        self._corrections = replace(
+            before,
+            coded=before.coded + (receipt.frames > 0),
+            plain=before.plain + (receipt.frames == 0),
+            frames=before.frames + receipt.frames,
+            lost=before.lost + sum(receipt.lost),
+        )
+
+    def end_attempts(self) -> None:
+        """Let messages noted from now on be of another round, which :meth:`end_rounds` will end."""
+        extra, self._attempts = self._attempts - 1, 1
+        self._waiting += extra
+        if extra and self._corrections is not None:
+            before = self._corrections
+            self._corrections = replace(before, extra_rounds=before.extra_rounds + extra)
+
+    @property
+    def corrections(self) -> Corrections | None:
+        """What coded links took so far; ``None`` where links do not correct noise."""
+        return self._corrections
 
     def ledger(self) -> Ledger:
         """Everything charged so far, frozen."""

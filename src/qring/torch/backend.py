@@ -95,7 +95,7 @@ def _make(
 ) -> RingProcessGroup:
     if not isinstance(options, Options):
         raise InputError(f"pg_options is a qring.torch.Options, not {type(options).__name__}")
-    if options.is_noisy and warns:
+    if options.is_noisy and options.coding is None and warns:
         warnings.warn(
             f"{options.noise} without error correction: floating-point payloads arrive with "
             "flipped bits",

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from qring.errors import InputError
+from qring.network.coded.coding import Coding
 from qring.network.noise import NOISELESS, BellDiagonal
 from qring.schedule.topology import Topology
+from qring.validate import check_instance
 
 __all__ = ["Options"]
 
@@ -25,7 +27,8 @@ class Options:
     ``protocol`` is what travels: ``"superdense"`` (qubits, two bits each) or ``"classical"``
     (bits). ``noise`` is that of every shared pair; it reaches floating-point payloads only,
     since without error correction a flipped bit in a size, an index or a pickled object would
-    end the program rather than disturb it. ``seed`` fixes the errors drawn. ``transport`` says
+    end the program rather than disturb it. With ``coding`` links correct their noise, and all
+    payloads cross noisy pairs. ``seed`` fixes the errors drawn. ``transport`` says
     how the simulation moves the bytes: by ``"memory"`` between ranks on one host, by ``"tcp"``,
     or, ``"auto"``, by whichever reaches the other rank. ``host`` is the address at which ranks
     on other hosts reach this one; by default the one that faces ``MASTER_ADDR``.
@@ -41,6 +44,7 @@ class Options:
 
     protocol: str = "superdense"
     noise: BellDiagonal = field(default=NOISELESS)
+    coding: Coding | None = None
     seed: int = 0
     transport: str = "auto"
     host: str | None = None
@@ -67,12 +71,18 @@ class Options:
             raise InputError(f"the seed is {self.seed!r}; give a whole number, 0 or more")
         if self.protocol == "classical" and self.is_noisy:
             raise InputError("classical bits are noiseless; drop the noise or use 'superdense'")
+        if self.coding is not None:
+            check_instance("coding", self.coding, Coding, "Coding(), or None for no correction")
+            if not self.is_noisy:
+                raise InputError("coding corrects noise, but pairs have none: give noise, too")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Options:
         """Options from the variables ``QRING_*``, each named after its option.
 
         ``QRING_NOISE`` is the error probability of a pair, or those of its errors X,Y,Z.
+        ``QRING_CODE`` is none, auto, bch or ldpc, and ``QRING_EMULATE`` decoded (the default),
+        sampled or calibrated.
         """
         found = os.environ if environment is None else environment
         try:
@@ -82,6 +92,7 @@ class Options:
         return cls(
             protocol=found.get("QRING_PROTOCOL") or cls().protocol,
             noise=noise,
+            coding=_coding(found),
             seed=_number(found, "QRING_SEED", int, 0),
             transport=found.get("QRING_TRANSPORT") or cls().transport,
             host=found.get("QRING_HOST") or None,
@@ -101,7 +112,18 @@ class Options:
         parts.append(f"topology {self.topology!r}")
         if self.inside is not None:
             parts.append(f"inside {self.inside!r}")
+        if self.coding is not None:
+            parts.append(str(self.coding))
         return ", ".join((*parts, str(self.noise)))
+
+
+def _coding(environment: Mapping[str, str]) -> Coding | None:
+    try:
+        return Coding.parse(
+            environment.get("QRING_CODE") or "none", environment.get("QRING_EMULATE") or None
+        )
+    except InputError as error:
+        raise InputError(f"QRING_CODE, QRING_EMULATE: {error}") from None
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

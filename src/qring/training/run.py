@@ -66,6 +66,7 @@ def train(settings: TrainSettings, out: Path) -> Trained:
     options = qring.torch.Options(
         protocol="classical" if settings.protocol is Protocol.CLASSICAL else "superdense",
         noise=settings.noise if quantum else NOISELESS,
+        coding=settings.coding if quantum else None,
         seed=settings.seed,
     )
     dist.init_process_group("qring", pg_options=options)

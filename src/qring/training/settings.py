@@ -10,6 +10,7 @@ from typing import Any
 from qring.data.images import ImageSet
 from qring.encoding.values import FixedPoint
 from qring.errors import InputError
+from qring.network.coded.coding import Coding
 from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
 from qring.security.dp.plan import Promise
 from qring.validate import check_enum, check_instance
@@ -46,6 +47,8 @@ class AuditKind(str, Enum):
 _WORDS = (Protocol.GHZ, Protocol.VGA, Protocol.SECAGG, Protocol.PRIVATE)
 USES = {
     "noise": (Protocol.SUPERDENSE,),
+    "code": (Protocol.SUPERDENSE,),
+    "emulate": (Protocol.SUPERDENSE,),
     "word_bits": _WORDS,
     "clip": _WORDS,
     "visibility": (Protocol.GHZ, Protocol.VGA, Protocol.PRIVATE),
@@ -59,14 +62,14 @@ USES = {
 class TrainSettings:
     """One training run. ``batch`` counts images a worker and step.
 
-    ``noise`` is that of every shared pair, in ``superdense``. ``word_bits`` and ``clip`` belong to
-    ``ghz``, ``vga``, ``secagg`` and ``private``, where gradients are clipped to fixed-point words;
-    ``visibility`` to ``ghz`` and ``private``; to ``private`` also ``epsilon``, which bounds what
-    all of training tells beyond sums (in ``vga``, what each sum tells), and ``masks``, a folder
-    of masks made ahead. With ``dp_epsilon`` above 0 words are noisy, and everything that training
-    tells is (``dp_epsilon``, ``dp_delta``) private for each image, whose gradient is shortened to
-    the L2 length ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's
-    metrics.
+    ``noise`` is that of every shared pair, in ``superdense``, where a ``code`` corrects it,
+    emulated as ``emulate`` says. ``word_bits`` and ``clip`` belong to ``ghz``, ``vga``, ``secagg``
+    and ``private``, where gradients are clipped to fixed-point words; ``visibility`` to ``ghz``
+    and ``private``; to ``private`` also ``epsilon``, which bounds what all of training tells
+    beyond sums (in ``vga``, what each sum tells), and ``masks``, a folder of masks made ahead.
+    With ``dp_epsilon`` above 0 words are noisy, and everything that training tells is
+    (``dp_epsilon``, ``dp_delta``) private for each image, whose gradient is shortened to the L2
+    length ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's metrics.
     """
 
     protocol: Protocol = Protocol.SUPERDENSE
@@ -76,6 +79,8 @@ class TrainSettings:
     batch: int = 32
     learning_rate: float = 0.2
     noise: BellDiagonal = NOISELESS
+    code: str = "none"
+    emulate: str = "decoded"
     word_bits: int = 16
     clip: float = 1.0
     visibility: float = 1.0
@@ -104,6 +109,10 @@ class TrainSettings:
         for name in ("dp_delta", "dp_clip"):
             if not self.dp_epsilon and getattr(self, name) != default[name]:
                 raise InputError(f"{_option(name)} is used with --dp-epsilon only: give it too")
+        if self.code == "none" and self.emulate != default["emulate"]:
+            raise InputError("--emulate is used with --code only: give it too")
+        if self.coding is not None and not self.noise.error_probability:
+            raise InputError("--code corrects noise, but pairs have none: give --noise, too")
         for name in ("epochs", "batch", "audit_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -141,6 +150,15 @@ class TrainSettings:
         unused = ("dp_epsilon", "dp_delta", "dp_clip", *USES)
         return replace(self, protocol=Protocol.CLASSICAL, **{n: default[n] for n in unused})
 
+    @property
+    def coding(self) -> Coding | None:
+        """How links correct their noise.
+
+        Raises:
+            InputError: a code or an emulation that does not exist, or that do not go together.
+        """
+        return Coding.parse(self.code, None if self.code == "none" else self.emulate)
+
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> TrainSettings:
         """Take the fields of this class out of parsed arguments."""
@@ -152,6 +170,8 @@ class TrainSettings:
             batch=arguments.batch,
             learning_rate=arguments.learning_rate,
             noise=BellDiagonal.parse(arguments.noise),
+            code=arguments.code,
+            emulate=arguments.emulate,
             word_bits=arguments.word_bits,
             clip=arguments.clip,
             visibility=arguments.visibility,
@@ -199,6 +219,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "batch": "images a worker and step",
         "learning_rate": "of SGD with momentum 0.9",
         "noise": "superdense: error probability of a pair, or of its errors X,Y,Z",
+        "code": "superdense: correct the noise: none, auto, bch or ldpc",
+        "emulate": "with --code: decoded, sampled (bch) or calibrated",
         "word_bits": "ghz, vga, secagg, private: bits of a word, before the carry of the sum",
         "clip": "ghz, vga, secagg, private: gradients are clipped to [-CLIP, CLIP]",
         "visibility": "ghz, private: visibility of the shared copies, in (0, 1]",

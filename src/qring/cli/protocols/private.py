@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qring.cli.options import Uses
-from qring.cli.protocols import adversary, ghz
+from qring.cli.protocols import adversary, ghz, ring
 from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
+from qring.network.network import Network
 from qring.security.masks.integrity import OnlineCheck
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import PrivateAggregate
@@ -53,6 +54,10 @@ def _dropout(text: str) -> tuple[int, int]:
         raise InputError(f"--drop {text!r} is not WORKER:ROUND, such as 2:5") from None
 
 
+def _network(given: Network, workers: int, arguments: argparse.Namespace) -> Network:
+    return ring.corrected(ghz.network(given, workers, arguments), workers, arguments)
+
+
 def _figures(result: Aggregate) -> dict[str, int | float]:
     if not isinstance(result, PrivateAggregate):
         return {}
@@ -86,11 +91,11 @@ CHOICE = Choice(
     name="private",
     method=_method,
     add_options=_add_options,
-    network=ghz.network,
+    network=_network,
     figures=_figures,
     notes=_notes,
     uses=(
-        Uses(("--noise", "--epsilon", "--masks", "--online-check")),
+        Uses(("--noise", "--code", "--emulate", "--epsilon", "--masks", "--online-check")),
         Uses(
             ("--visibility", "--adversary", "--adversary-copies", "--dishonest", "--tested-share"),
             without="--masks",

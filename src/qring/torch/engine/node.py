@@ -106,7 +106,8 @@ class Node:
         dtype = call.dtype
         exact = dtype in _EXACT or not call.charged
         # What noise will touch must be a copy: it is the message that suffers, not its sender.
-        lend = not self.carriers.spoils(exact)
+        coded = self.carriers.coded and call.charged
+        lend = not (self.carriers.spoils(exact) and call.charged)
         apart = self._mailbox.apart
         at_home = cargo.in_place and lend and apart
         window = SLOT_BYTES // dtype.itemsize // plan.widest
@@ -135,7 +136,11 @@ class Node:
                 sent[dst] += message.nbytes
                 if not lend:
                     self.carriers.spoil(dst, message)
+                elif coded:
+                    self.carriers.note(dst, message.nbytes)
                 self._mailbox.post(dst, message, signature)
+            if coded:
+                self.carriers.end_step()
             for arrival in step.arrivals:
                 length = memory.elements(arrival.chunks, number)
                 if length < 0:

@@ -1,0 +1,1 @@
+"""Links that correct their noise: codes, checks, retransmissions, and what they cost."""
