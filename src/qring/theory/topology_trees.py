@@ -43,9 +43,11 @@ class Trees(Form):
         return self.segments * len(self.parents())
 
     def rounds(self) -> int:
+        """Sequential rounds."""
         return 0 if self.n == 1 else 2 * max(self.depths()) + self.segments - 1
 
     def neighbours(self, node: int) -> set[int]:
+        """Nodes that a node sends to."""
         found = set()
         for parents in self.parents():
             found |= {k for k, parent in enumerate(parents) if parent == node}
@@ -53,6 +55,7 @@ class Trees(Form):
         return found - {-1}
 
     def link(self, src: int, dst: int) -> Iterator[Message]:
+        """Messages of the link from ``src`` to ``dst``."""
         for tree, parents in enumerate(self.parents()):
             if parents[src] == dst:
                 summed = self.below(tree)[src]
@@ -64,6 +67,7 @@ class Trees(Form):
                 yield Message(self.words(tree * self.segments + segment, self.chunks), summed)
 
     def tally(self) -> Iterable[tuple[int, Message]]:
+        """(times, message) over all links."""
         for tree, parents in enumerate(self.parents()):
             sizes: dict[int, int] = {}
             for segment in range(self.segments):
@@ -76,6 +80,7 @@ class Trees(Form):
                     yield times, Message(words, self.n)
 
     def busiest(self) -> int:
+        """Words on the busiest link."""
         shared: dict[tuple[int, int], int] = {}
         for tree, parents in enumerate(self.parents()):
             words = self.words(tree * self.segments, self.chunks, self.segments)
@@ -85,6 +90,7 @@ class Trees(Form):
         return max(shared.values(), default=0)
 
     def critical(self) -> int:
+        """Words that pass one after another."""
         if self.n == 1:
             return 0
         return (2 * self.depths()[0] - 1) * self.words(0, self.chunks) + self.coords
@@ -94,9 +100,11 @@ class TwoTrees(Trees):
     """Two binary trees, half of the words each; the leaves of one are inner nodes of the other."""
 
     def parents(self) -> tuple[tuple[int, ...], ...]:
+        """Parent of every node in each tree."""
         return _two_trees(self.n)
 
     def below(self, tree: int) -> list[int]:
+        """Nodes of the subtree under every node, with itself."""
         n = self.n
         found = [n, *(min(2 * (k & -k) - 1, n - 1 - k + (k & -k)) for k in range(1, n))]
         if tree == 0:
@@ -104,9 +112,11 @@ class TwoTrees(Trees):
         return found[::-1] if n % 2 == 0 else [found[-1], *found[:-1]]
 
     def depths(self) -> list[int]:
+        """Links from the farthest node to the root, of each tree."""
         return [max(levels) for levels in _levels_of_two(self.n)]
 
     def critical(self) -> int:
+        """Words that pass one after another."""
         uses: dict[tuple[int, int], list[tuple[int, int]]] = {}  # first round, tree
         trees = zip(self.parents(), _levels_of_two(self.n), strict=True)
         for tree, (parents, levels) in enumerate(trees):
