@@ -6,7 +6,7 @@ Links write into a :class:`Meter` as carriers move; everyone else reads a frozen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -160,11 +160,16 @@ class Ledger:
 class Meter:
     """The counter that links write into while a protocol runs."""
 
-    __slots__ = ("_counts", "rounds")
+    __slots__ = ("_counts", "_writers", "rounds")
 
     def __init__(self) -> None:
         self._counts: dict[_Key, int] = {}
+        self._writers: list[Callable[[], None]] = []
         self.rounds = 0
+
+    def settled_by(self, write: Callable[[], None]) -> None:
+        """Call ``write`` before the account is read: it charges what somebody kept back."""
+        self._writers.append(write)
 
     def charge(self, src: int, dst: int, phase: Phase, carrier: Carrier, count: int) -> None:
         """Add ``count`` carriers to the directed link ``src`` → ``dst``."""
@@ -176,6 +181,8 @@ class Meter:
 
     def ledger(self) -> Ledger:
         """Everything charged so far, frozen."""
+        for write in self._writers:
+            write()
         return Ledger(MappingProxyType(dict(self._counts)), self.rounds)
 
 

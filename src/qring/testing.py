@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from qring.collectives.scheduled import carry_out
 from qring.encoding.formats import FloatFormat, WireFormat
 from qring.errors import InputError
+from qring.network.network import Network
+from qring.network.run import Run
 from qring.schedule.schedule import Schedule
 
 __all__ = ["FakeLink", "Recording", "Sent", "record"]
@@ -87,16 +89,12 @@ def record(schedule: Schedule, rows: NDArray[Any], wire: WireFormat | None = Non
         )
     wire = wire or FloatFormat(rows.dtype)
     links: dict[tuple[int, int], FakeLink] = {}
-    done = 0
 
-    def count(rounds: int, _: int) -> None:
-        nonlocal done
-        done = rounds
+    def fake(_: Run, src: int, dst: int) -> FakeLink:
+        return links.setdefault((src, dst), FakeLink())
 
-    found = carry_out(
-        schedule, rows, wire,
-        lambda src, dst: links.setdefault((src, dst), FakeLink()), count,
-    )  # fmt: skip
+    run = Network().open(schedule.workers)
+    found = carry_out(schedule, rows, wire, run, fake)
     taken = dict.fromkeys(links, 0)
     sent = []
     for number, hops in enumerate(schedule.rounds):
@@ -114,7 +112,7 @@ def record(schedule: Schedule, rows: NDArray[Any], wire: WireFormat | None = Non
                     values=values,
                 )
             )  # fmt: skip
-    return Recording(rows=found, messages=tuple(sent), rounds=done)
+    return Recording(rows=found, messages=tuple(sent), rounds=run.rounds)
 
 
 def _length(coords: int, chunks: int, travelling: range) -> int:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from qring.collectives.scheduled import carry_out
 from qring.encoding.formats import WordFormat
-from qring.ledger import Meter
-from qring.network.links import ClassicalLink
+from qring.network.links import classical
+from qring.network.network import Network
 from qring.schedule import direct, ring
 from qring.schedule.check import check, find_flaw, holdings
 from qring.schedule.schedule import Collective
@@ -69,11 +69,11 @@ def test_random_schedules_do_what_the_check_says(schedule):
 def test_what_is_charged_is_what_the_hops_carry(schedule, coords, word_bits):
     wire = WordFormat(word_bits=word_bits, workers=schedule.workers)
     rows = np.zeros((schedule.workers, coords), np.uint64)
-    meter = Meter()
-    carry_out(schedule, rows, wire, lambda src, dst: ClassicalLink(src, dst, meter))
+    run = Network().open(schedule.workers)
+    carry_out(schedule, rows, wire, run, classical)
     recorded = record(schedule, rows, wire)
     bits = sum(wire.bits(len(m.values), m.summed) for m in recorded.messages)
-    assert meter.ledger().totals.online_bits == bits
+    assert run.ledger().totals.online_bits == bits
 
 
 def test_the_fake_link_hands_over_what_was_sent_or_what_a_test_wants():

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Aggregate, Progress
+from qring.collectives.scheduled import LinkKind, carry_out
 from qring.encoding.formats import Values, WireFormat
 from qring.encoding.values import Encoding, FloatBits
-from qring.network.links import Link, classical, superdense
+from qring.network.links import classical, superdense
 from qring.network.run import Run
 from qring.schedule import ring
-from qring.schedule.chunks import even_chunks
-from qring.schedule.hops import Action, Round
 from qring.schedule.ring import Direction
+from qring.schedule.schedule import Collective
 from qring.validate import check_able, check_enum
 
 __all__ = ["Classical", "Superdense", "around_the_ring", "noise_caveats"]
-
-LinkKind = Callable[[Run, int, int], Link]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,33 +101,6 @@ def around_the_ring(
     Raises:
         InputError: what links of this kind refuse.
     """
-    workers = len(values)
-    own = np.array(values)  # each worker's memory; rows are overwritten as chunks arrive
-    chunks = even_chunks(values.shape[1], workers)
-    rounds = ring.all_reduce(workers, gather=gather)
-    for done, hops in enumerate(rounds, 1):
-        _run_round(hops, own, chunks, wire, run, kind)
-        run.end_rounds()
-        progress(done, 2 * (workers - 1))
-    return own
-
-
-def _run_round(
-    hops: Round,
-    own: Values,
-    chunks: Sequence[slice],
-    wire: WireFormat,
-    run: Run,
-    kind: LinkKind,
-) -> None:
-    """Run one round on all workers' memories, ``own`` of shape (workers, coords), in place."""
-    arrived = []
-    for hop in hops:  # every message leaves before any arrives
-        values = own[hop.src, chunks[hop.chunk]]
-        message = wire.pack(values, hop.summed)
-        run.link(kind, hop.src, hop.dst).carry(message, wire.bits(len(values), hop.summed))
-        arrived.append(message)
-    for hop, message in zip(hops, arrived, strict=True):
-        target = own[hop.dst, chunks[hop.chunk]]
-        received = wire.unpack(message, len(target), hop.summed)
-        target[:] = wire.add(received, target) if hop.action is Action.ADD else received
+    total = 2 * (len(values) - 1)
+    schedule = ring.schedule(Collective.ALL_REDUCE, len(values), gather=gather)
+    return carry_out(schedule, values, wire, run, kind, lambda done, _: progress(done, total))

@@ -23,6 +23,10 @@ class WireFormat(Protocol):
     ``summed`` is the number of workers whose words a message holds.
     """
 
+    @property
+    def whole(self) -> int:
+        """Fewest values, at any width, that end on a whole byte."""
+
     def bits(self, count: int, summed: int) -> int:
         """Bits of a message of ``count`` values."""
 
@@ -32,8 +36,14 @@ class WireFormat(Protocol):
     def unpack(self, message: NDArray[np.uint8], count: int, summed: int) -> Values:
         """Undo :meth:`pack`."""
 
+    def passed(self, values: Values, summed: int) -> Values:
+        """``values`` after :meth:`pack` and :meth:`unpack`; perhaps not a copy."""
+
     def add(self, received: Values, own: Values) -> Values:
         """Sum of two chunks, as the receiver forms it."""
+
+    def add_into(self, received: Values, own: Values) -> None:
+        """Put :meth:`add` of the two into ``own``; NumPy's warnings are left to the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,11 @@ class FloatFormat:
     """Floating-point values travel as their own bits; sums need no carry but round."""
 
     dtype: np.dtype[Any]
+
+    @property
+    def whole(self) -> int:
+        """1: every value is whole bytes."""
+        return 1
 
     def bits(self, count: int, summed: int) -> int:
         """Bits of a message of ``count`` values."""
@@ -54,10 +69,18 @@ class FloatFormat:
         """Read the bytes as values again."""
         return message.view(self.dtype)
 
+    def passed(self, values: Values, summed: int) -> Values:
+        """The values themselves."""
+        return values
+
     def add(self, received: Values, own: Values) -> Values:
         """Add in the format's own precision; overflow to infinity is the format's own."""
         with np.errstate(all="ignore"):
             return np.asarray(received + own)
+
+    def add_into(self, received: Values, own: Values) -> None:
+        """Add in place, in the format's own precision."""
+        np.add(received, own, out=own)
 
 
 class Width(Enum):
@@ -88,6 +111,11 @@ class WordFormat:
         check_enum("width", self.width, Width)
 
     @property
+    def whole(self) -> int:
+        """8: so many words of any width are whole bytes."""
+        return 8
+
+    @property
     def sum_bits(self) -> int:
         """B: bits of the sum of all workers' words."""
         return width_of_sum(self.word_bits, self.workers) if self.carry else self.word_bits
@@ -110,6 +138,16 @@ class WordFormat:
         """Undo :meth:`pack`."""
         return unpack_words(message, count, self._travelling_bits(summed))
 
+    def passed(self, values: Values, summed: int) -> Values:
+        """The low bits that travel; the words themselves where those are B."""
+        width = self._travelling_bits(summed)
+        return values if width >= self.sum_bits else values & np.uint64((1 << width) - 1)
+
     def add(self, received: Values, own: Values) -> Values:
         """Add mod 2^B."""
         return (received + own) & np.uint64((1 << self.sum_bits) - 1)
+
+    def add_into(self, received: Values, own: Values) -> None:
+        """Add mod 2^B, in place."""
+        np.add(received, own, out=own)
+        own &= np.uint64((1 << self.sum_bits) - 1)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.network import pauli
 from qring.network.adversary.base import History
 from qring.network.conditions import Conditions
 from qring.network.copies import PERFECT, Tampered, check_workers
+from qring.network.engine import Pairs
 from qring.network.faults import noisy_copies
 from qring.network.ghz import GhzBatch, Words
 from qring.network.noise import BellDiagonal, QubitNoise
@@ -24,7 +26,13 @@ __all__ = ["FAST", "FastEngine"]
 
 @dataclass(frozen=True, slots=True)
 class FastEngine:
-    """Pauli frames for pairs, and expected parities for GHZ copies. Exact in law."""
+    """Pauli frames for pairs, and expected parities for GHZ copies. Exact in law.
+
+    With ``ahead`` a link draws errors for several messages at once, which pays where it carries
+    many of one length.
+    """
+
+    ahead: bool = False
 
     @property
     def needs_words(self) -> bool:
@@ -43,9 +51,7 @@ class FastEngine:
         """V of the noise."""
         return noise.visibility(workers)
 
-    def pairs(
-        self, noise: BellDiagonal, rng: np.random.Generator | None
-    ) -> pauli.ErrorStream | None:
+    def pairs(self, noise: BellDiagonal, rng: np.random.Generator | None) -> Pairs | None:
         """The errors of these pairs; none without noise.
 
         Raises:
@@ -55,7 +61,7 @@ class FastEngine:
             return None
         if rng is None:
             raise InputError("a noisy network draws errors: pass rng=numpy.random.default_rng(...)")
-        return pauli.ErrorStream(noise, rng)
+        return pauli.ErrorStream(noise, rng) if self.ahead else _Errors(noise, rng)
 
     def fresh(
         self, conditions: Conditions, workers: int, rng: np.random.Generator
@@ -113,6 +119,18 @@ class FastEngine:
 
 FAST = FastEngine()
 """The engine of a network that names none."""
+
+
+class _Errors:
+    """Errors of pairs, drawn message by message."""
+
+    __slots__ = ("_noise", "_rng")
+
+    def __init__(self, noise: BellDiagonal, rng: np.random.Generator) -> None:
+        self._noise, self._rng = noise, rng
+
+    def disturb(self, frame: NDArray[np.uint8], pairs: int) -> None:
+        pauli.disturb(frame, pairs, self._noise, self._rng)
 
 
 class _FreshCopies:

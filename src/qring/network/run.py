@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.ledger import Ledger, Meter, Phase
@@ -21,7 +22,7 @@ from qring.network.noise import QubitNoise
 from qring.network.pool import Pool
 from qring.network.supply import Supply
 from qring.network.view import Announced, View
-from qring.network.wires import Faults, Wire
+from qring.network.wires import Faults, Wire, WireBundle
 from qring.network.wiring import Announcement, Distribution, Wiring
 
 __all__ = ["Run", "SharedCopies"]
@@ -138,6 +139,12 @@ class Run:
             found = self._wires[key] = Wire(src, dst, phase, self._meter)
         return found
 
+    def wires(
+        self, src: NDArray[np.intp], dst: NDArray[np.intp], phase: Phase = Phase.ONLINE
+    ) -> WireBundle:
+        """Wires from each ``src`` to each ``dst`` in one phase, to be charged at once."""
+        return WireBundle(src, dst, phase, self._meter)
+
     def link(self, kind: Callable[[Run, int, int], AnyLink], src: int, dst: int) -> AnyLink:
         """The link of one kind from ``src`` to ``dst``, as ``kind(run, src, dst)`` opens it."""
         key = (kind, src, dst)
@@ -146,13 +153,15 @@ class Run:
             found = self._links[key] = kind(self, src, dst)
         return found
 
-    def pairs(self, src: int, dst: int) -> Pairs | None:
+    def pairs(self, src: int, dst: int, engine: Engine | None = None) -> Pairs | None:
         """Pairs shared from ``src`` to ``dst``; ``None`` where nothing happens to messages.
+
+        They are those of the run's own engine, or of another one.
 
         Raises:
             InputError: noise or measurements, and no generator to draw them.
         """
-        return self.engine.pairs(self.conditions.noise_between(src, dst), self._rng)
+        return (engine or self.engine).pairs(self.conditions.noise_between(src, dst), self._rng)
 
     def copies(
         self,

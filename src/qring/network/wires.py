@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qring.ledger import Carrier, Meter, Phase
 
-__all__ = ["Faults", "Wire"]
+__all__ = ["Faults", "Wire", "WireBundle"]
 
 
 class Faults(NamedTuple):
@@ -49,3 +49,33 @@ class Wire:
             InputError: a negative count.
         """
         self._meter.charge(self.src, self.dst, self.phase, carrier, count)
+
+
+class WireBundle:
+    """Many wires of one phase, charged at once: wire k goes from ``src[k]`` to ``dst[k]``.
+
+    Charges are added up and reach the account when it is read.
+    """
+
+    __slots__ = ("_dst", "_meter", "_phase", "_sent", "_src")
+
+    def __init__(
+        self, src: NDArray[np.intp], dst: NDArray[np.intp], phase: Phase, meter: Meter
+    ) -> None:
+        self._src, self._dst, self._phase, self._meter = src, dst, phase, meter
+        self._sent: dict[Carrier, NDArray[np.int64]] = {}
+        meter.settled_by(self._settle)
+
+    def send(self, carrier: Carrier, counts: NDArray[np.int64]) -> None:
+        """Charge ``counts[k]`` carriers to wire k; none is negative."""
+        found = self._sent.get(carrier)
+        if found is None:
+            found = self._sent[carrier] = np.zeros(len(self._src), np.int64)
+        found += counts
+
+    def _settle(self) -> None:
+        ends = list(zip(self._src.tolist(), self._dst.tolist(), strict=True))
+        for carrier, counts in self._sent.items():
+            for (src, dst), count in zip(ends, counts.tolist(), strict=True):
+                self._meter.charge(src, dst, self._phase, carrier, count)
+        self._sent.clear()

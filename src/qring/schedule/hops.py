@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
-__all__ = ["Action", "Hop", "Round", "share_of"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Action", "Hop", "HopArrays", "Round", "share_of"]
 
 
 class Action(Enum):
@@ -54,7 +57,48 @@ class Hop(NamedTuple):
         return range(first, first + self.span)
 
 
-Round = tuple[Hop, ...]
+class HopArrays(Sequence[Hop]):
+    """A round as arrays: worker ``src[k]`` sends chunk ``chunk[k]`` to ``dst[k]``.
+
+    All its hops hold as many summands and act alike, lie in their own chunks' slots, leave their
+    worker, and write different slots. Iterating yields the hops one by one.
+    """
+
+    __slots__ = ("action", "chunk", "dst", "src", "summed")
+
+    def __init__(
+        self,
+        src: NDArray[np.intp],
+        dst: NDArray[np.intp],
+        chunk: NDArray[np.intp],
+        summed: int,
+        action: Action,
+    ) -> None:
+        self.src, self.dst, self.chunk = src, dst, chunk
+        self.summed, self.action = summed, action
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+    @overload
+    def __getitem__(self, place: int) -> Hop: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Hop]: ...
+
+    def __getitem__(self, place: int | slice) -> Hop | Sequence[Hop]:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        src, dst, chunk = (int(column[place]) for column in (self.src, self.dst, self.chunk))
+        return Hop(src, dst, chunk, self.summed, self.action)
+
+    def __iter__(self) -> Iterator[Hop]:
+        summed, action = self.summed, self.action
+        ends = zip(self.src.tolist(), self.dst.tolist(), self.chunk.tolist(), strict=True)
+        return (Hop(src, dst, chunk, summed, action) for src, dst, chunk in ends)
+
+
+Round = Sequence[Hop]
 """Hops that happen at the same time. Every hop reads its chunks before any hop writes one.
 
 Several hops may write to one slot in one round, in the order in which they stand here: the first

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import partial
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qring.errors import InputError
-from qring.schedule.hops import Action, Hop, Round
+from qring.schedule.hops import Action, Hop, HopArrays, Round
 from qring.schedule.schedule import Collective, Schedule
 
 __all__ = [
     "Direction", "all_gather", "all_reduce", "broadcast", "reduce", "reduce_scatter", "schedule",
 ]  # fmt: skip
+
+
+_MANY = 32
+"""Workers from which on a round is made as arrays: so many hops cost more one by one."""
 
 
 class Direction(Enum):
@@ -40,9 +47,7 @@ def reduce_scatter(workers: int) -> Iterator[Round]:
     """Yield n−1 clockwise rounds after which worker i holds the whole sum of chunk i+1 (mod n)."""
     _check(workers)
     for t in range(workers - 1):
-        yield tuple(
-            Hop(i, (i + 1) % workers, (i - t) % workers, t + 1, Action.ADD) for i in range(workers)
-        )
+        yield _turn(workers, 1, -t, t + 1, Action.ADD)
 
 
 def all_gather(workers: int, *, direction: Direction, summed: int = 1) -> Iterator[Round]:
@@ -53,10 +58,7 @@ def all_gather(workers: int, *, direction: Direction, summed: int = 1) -> Iterat
     _check(workers)
     step = 1 if direction is Direction.CLOCKWISE else -1
     for t in range(workers - 1):
-        yield tuple(
-            Hop(i, (i + step) % workers, (i + 1 - step * t) % workers, summed, Action.KEEP)
-            for i in range(workers)
-        )
+        yield _turn(workers, step, 1 - step * t, summed, Action.KEEP)
 
 
 def broadcast(workers: int, *, root: int, chunks: int) -> Iterator[Round]:
@@ -118,6 +120,24 @@ def schedule(
         owners=tuple((k - 1) % workers for k in range(workers)) if owned else (),
         root=root,
     )
+
+
+def _turn(workers: int, step: int, ahead: int, summed: int, action: Action) -> Round:
+    """The round in which every worker i sends chunk i + ``ahead`` to worker i + ``step``."""
+    if workers < _MANY:
+        return tuple(
+            Hop(i, (i + step) % workers, (i + ahead) % workers, summed, action)
+            for i in range(workers)
+        )
+    src, dst = _ends(workers, step)
+    return HopArrays(src, dst, (src + ahead) % workers, summed, action)
+
+
+@lru_cache(maxsize=16)
+def _ends(workers: int, step: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """All workers, and their neighbours."""
+    src = np.arange(workers)
+    return src, (src + step) % workers
 
 
 def _check(workers: int) -> None:

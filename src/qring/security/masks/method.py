@@ -24,6 +24,7 @@ from qring.encoding.formats import WordFormat
 from qring.encoding.values import WordEncoding, check_words
 from qring.errors import InputError
 from qring.ledger import Ledger
+from qring.network.bundle import leaves_alone
 from qring.network.links import superdense
 from qring.network.network import Network
 from qring.network.run import Run
@@ -194,7 +195,7 @@ class Private:
         low_bits = np.uint64((1 << sum_bits) - 1)
         masked = (words + masks.own) & low_bits
         wire = WordFormat(word_bits=sum_bits, workers=workers, carry=False)
-        kind = recorder.over(superdense)
+        kind = superdense if leaves_alone(superdense, run) else recorder.over(superdense)
         sums = around_the_ring(masked, wire, self.gather, run, kind, progress)
         whole = Span(0, words.shape[1], tuple(range(workers)), Fate.SUMMED)
         missed = 1.0

@@ -10,6 +10,7 @@ import torch
 
 from qring.ledger import Ledger
 from qring.network.coded.coding import Emulation
+from qring.network.fast import FastEngine
 from qring.network.links import Link, classical, exact_superdense, superdense
 from qring.network.network import Network
 from qring.network.run import Run
@@ -36,7 +37,9 @@ class Carriers:
     ) -> None:
         self._names, self._rank = names, rank
         self._near = laid.beside(rank) if options.inside != "superdense" else frozenset()
-        self._network = Network(noise=options.noise, coding=options.coding)
+        self._network = Network(
+            noise=options.noise, coding=options.coding, engine=FastEngine(ahead=True)
+        )
         self._decoded = (
             options.coding is not None
             and options.is_noisy
