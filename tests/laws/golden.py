@@ -14,7 +14,7 @@ import qring
 from qring.conflict.gap_ip import Simulation, gap_ip
 from qring.conflict.group_tally import tally_groups
 from qring.conflict.hidden_matching import HiddenMatching, solve
-from qring.conflict.matching import Groups, as_ties
+from qring.conflict.matching import Groups
 from qring.conflict.oracle import ConflictOracle
 from qring.conflict.signs import as_signs
 from qring.conflict.sketches import rivals, sketch
@@ -23,7 +23,6 @@ from qring.conflict.strategies.kitaev import Kitaev
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.conflict.strategies.sequential import Sequential
 from qring.conflict.tie_audit import tie_audit
-from qring.conflict.tie_rivals import birthday_broadcast
 
 TABLE = Path(__file__).with_suffix(".json")
 SEEDS = (0, 1)
@@ -93,7 +92,7 @@ def summed(seed, method, network, **shape):
         rows(seed, **shape), method=method, network=network, rng=np.random.default_rng(seed)
     )
     sums = np.zeros(0) if isinstance(result, qring.Aborted) else result.sums
-    more = [getattr(result, name, None) for name in ("copies", "repeated", "failed", "first")]
+    more = [getattr(result, name, None) for name in ("copies", "repeated", "first")]
     faults = [(f.src, f.dst, f.round, f.pairs, f.paulis) for f in result.faults]
     seen = [
         (each.digit, each.quarter, each.coords, each.correction, each.transcript.planes, each.held)
@@ -259,14 +258,6 @@ def sketched(u, v, rng):
     return digest_of(*[(each.decision, account(each.ledger)) for each in found])
 
 
-def broadcast(u, v, rng):
-    signs = as_signs(np.where(u > 0, 1, -1))
-    complete, differ, ledger = birthday_broadcast(
-        signs, as_ties(np.arange(40).reshape(20, 2), 40), 15, rng
-    )
-    return digest_of(complete, differ, account(ledger))
-
-
 def asked(u, v, rng):
     oracle = ConflictOracle.of(np.stack([u, v, u + v, u - v]), margin=0.2, error=0.1, rng=rng)
     answers = [oracle.conflicts(i, j) for i in range(4) for j in range(i)]
@@ -283,7 +274,7 @@ def conflict_cases():
             ask = partial(audited, noise=noise, groups=groups)
             kind = "groups" if groups else "pairs"
             yield f"tie_audit, {kind}, {noise}", partial(conflict, ask=ask)
-    for ask in (matched, tallied, sketched, broadcast, asked):
+    for ask in (matched, tallied, sketched, asked):
         yield ask.__name__, partial(conflict, ask=ask)
 
 
