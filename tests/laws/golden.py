@@ -28,11 +28,6 @@ TABLE = Path(__file__).with_suffix(".json")
 SEEDS = (0, 1)
 
 
-def bytes_from(seed):
-    """A source of secret bytes that repeats."""
-    return np.random.default_rng(seed).bytes
-
-
 FIXED = qring.FixedPoint(word_bits=16, limit=4.0, out_of_range=qring.OutOfRange.CLIP)
 GROWING = qring.FixedPoint(
     word_bits=9, limit=4.0, out_of_range=qring.OutOfRange.CLIP, width=qring.Width.GROWING
@@ -80,7 +75,7 @@ def digest_of(*values):
     digest = hashlib.sha256()
     for value in values:
         updated(digest, value)
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]
 
 
 def account(ledger):
@@ -166,37 +161,6 @@ def ghz_cases():
     )
 
 
-def private_sum(seed, network):
-    method = qring.Private(encoding=FIXED, epsilon=2.0**-10, source=bytes_from(seed))
-    return summed(seed, method, network, coords=9)
-
-
-def secure_sum(seed, workers, dropouts):
-    method = qring.SecAgg(encoding=FIXED, dropouts=dropouts, source=bytes_from(seed))
-    return summed(seed, method, qring.Network(), workers=workers)
-
-
-def masked_cases():
-    for noise, fields in {
-        **PAIRS,
-        "dephased": {"qubit_noise": qring.QubitNoise(dephasing=0.01)},
-        "watched": {"record_view": True},
-        "tampered": COPIES["tampered"],
-    }.items():
-        yield f"private, {noise}", partial(private_sum, network=qring.Network(**fields))
-    for lost in ({}, {1: qring.Stage.MASK}, {2: qring.Stage.UNMASK}):
-        yield f"secagg, {lost}", partial(secure_sum, workers=5, dropouts=lost)
-    encoded = qring.Ghz(encoding=FIXED)
-    yield (
-        "fallback, nobody lost",
-        partial(summed, method=qring.Fallback(method=encoded), network=qring.Network()),
-    )
-    yield (
-        "fallback, spoiled",
-        partial(summed, method=qring.Fallback(method=encoded, lost=(1,)), network=qring.Network()),
-    )
-
-
 def dense(seed, method, **fields):
     return summed(seed, method, qring.DenseNetwork(**fields), workers=3, coords=2)
 
@@ -279,7 +243,7 @@ def conflict_cases():
 
 
 def cases():
-    for group in (ring_cases, ghz_cases, masked_cases, engine_cases, conflict_cases):
+    for group in (ring_cases, ghz_cases, engine_cases, conflict_cases):
         yield from group()
 
 

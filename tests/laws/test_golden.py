@@ -23,6 +23,4 @@ def test_every_run_of_the_table_is_run():
 def test_results_are_those_of_the_table(case):
     if "coded" in case:
         pytest.importorskip("ldpc")
-    if "secagg" in case:
-        pytest.importorskip("cryptography")
     assert golden.outcome(*CASES[case]) == WANTED[case]
