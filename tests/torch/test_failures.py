@@ -93,7 +93,7 @@ def _silent(rank: int, size: int) -> list[object]:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_letter_is_read_although_its_sender_ends_at_once(transport):
+def test_a_message_is_received_although_its_sender_ends_at_once(transport):
     assert run(2, _silent, options=qt.Options(transport=transport))[1] == [7.0]
 
 
@@ -188,7 +188,7 @@ def test_a_rank_may_leave_when_its_part_is_done(transport):
         assert found == [2_000_000.0] * 3
 
 
-def _mail_troubles(rank: int, size: int) -> list[str]:
+def _message_errors(rank: int, size: int) -> list[str]:
     if rank == 1:
         dist.send(torch.ones(3), 0, tag=4)
         dist.barrier()
@@ -201,12 +201,12 @@ def _mail_troubles(rank: int, size: int) -> list[str]:
 
 
 def test_messages_of_the_wrong_size_or_from_nobody():
-    short, gone = run(2, _mail_troubles)[0]
+    short, gone = run(2, _message_errors)[0]
     assert "sent 12 bytes where this rank expects 8" in short
     assert "rank 1 died or left" in gone
 
 
-def _late_mail(rank: int, size: int) -> str:
+def _late_message(rank: int, size: int) -> str:
     error = "" if rank else str(error_of(lambda: dist.recv(torch.empty(2), 1)))
     time.sleep(0.6 if rank else 0)
     dist.barrier()
@@ -214,7 +214,7 @@ def _late_mail(rank: int, size: int) -> str:
 
 
 def test_a_message_that_never_comes():
-    found = run(2, _late_mail, timeout_s=1.0)[0]
+    found = run(2, _late_message, timeout_s=1.0)[0]
     assert "rank 1 let the timeout of 1 s pass" in found
 
 

@@ -268,14 +268,14 @@ def test_a_store_that_is_lost_during_set_up_is_what_is_blamed():
 
 def test_a_peer_that_is_not_to_be_reached_ends_a_send_at_its_timeout():
     from qring.torch.transport.endpoints import Endpoint
+    from qring.torch.transport.liveness import Liveness
     from qring.torch.transport.rendezvous import _connect
     from qring.torch.transport.senders import Sender
-    from qring.torch.transport.watch import Watch
 
     class Nobody:
         owner = 0
 
-    watch = Watch(Nobody(), [0, 1])  # type: ignore[arg-type]
+    watch = Liveness(Nobody(), [0, 1])  # type: ignore[arg-type]
     errors: list[BaseException | None] = []
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]

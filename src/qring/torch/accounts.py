@@ -16,7 +16,7 @@ __all__ = ["gather_ledger", "ledger", "monitored_barrier", "reset_ledger"]
 
 
 def ledger(group: ProcessGroup | None = None) -> Ledger:
-    """What this rank has sent in ``group`` (default: the default group), by global ranks.
+    """Carriers that this rank has sent in ``group`` (default: the default group), by global ranks.
 
     Raises:
         InputError: the group is not one of this backend's.
@@ -34,7 +34,9 @@ def reset_ledger(group: ProcessGroup | None = None) -> None:
 
 
 def gather_ledger(group: ProcessGroup | None = None) -> Ledger:
-    """What all ranks of ``group`` have sent. A collective: every rank calls it, and gets it all.
+    """Carriers that all ranks of ``group`` have sent.
+
+    A collective: every rank calls it, and all get the result.
 
     The ledgers themselves travel uncharged.
 

@@ -22,8 +22,8 @@ from qring.torch.engine.node import Node
 from qring.torch.engine.plans import lay_out
 from qring.torch.options import Options
 from qring.torch.surface.group import NAME, RingProcessGroup
-from qring.torch.surface.post import Post
-from qring.torch.transport.rendezvous import meet
+from qring.torch.surface.messages import Messages
+from qring.torch.transport.rendezvous import join
 
 __all__ = ["create", "create_group", "register"]
 
@@ -102,16 +102,16 @@ def _make(
             stacklevel=3,
         )
     ours = dist.PrefixStore("qring/", store)
-    mailbox, mail = meet(ours, names, rank, options, timeout)
+    transport, p2p = join(ours, names, rank, options, timeout)
     try:
-        laid = lay_out(Topology(options.topology), names, mailbox.hosts, whole=warns)
+        laid = lay_out(Topology(options.topology), names, transport.hosts, whole=warns)
     except InputError:
-        mail.close()
-        mailbox.close()
+        p2p.close()
+        transport.close()
         raise
-    node = Node(mailbox, Carriers(options, laid, names, rank, f"{name} collectives"), laid)
-    post = Post(mail, Carriers(options, laid, names, rank, f"{name} mail"))
-    group = RingProcessGroup(node, post, options, timeout, ours)
+    node = Node(transport, Carriers(options, laid, names, rank, f"{name} collectives"), laid)
+    messages = Messages(p2p, Carriers(options, laid, names, rank, f"{name} mail"))
+    group = RingProcessGroup(node, messages, options, timeout, ours)
     _attach_gloo(group, store)
     return group
 

@@ -22,7 +22,7 @@ TRANSPORTS = ("auto", "memory", "tcp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a process group carries its messages.
+    """Options of a process group: what its messages are, and how the simulation moves them.
 
     ``protocol`` is what travels: ``"superdense"`` (qubits, two bits each) or ``"classical"``
     (bits). ``noise`` is that of every shared pair; it reaches floating-point payloads only,
@@ -107,7 +107,7 @@ class Options:
 
     @property
     def settings(self) -> str:
-        """What all ranks of a group must agree on, in words."""
+        """The options on which all ranks of a group must agree, in words."""
         parts = [f"protocol {self.protocol!r}", f"transport {self.transport!r}"]
         parts.append(f"topology {self.topology!r}")
         if self.inside is not None:

@@ -1,1 +1,1 @@
-"""One rank carrying out schedules: plans, the node that runs them, what it charges and folds."""
+"""Execution of schedules by one rank: plans, the node that runs them, accounts, reductions."""

@@ -1,4 +1,4 @@
-"""What a rank's messages travel on: its outgoing links, their noise and their account."""
+"""A rank's outgoing links, their noise and their account."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Carriers:
             return self._decoded
         return self._rng is not None and not exact
 
-    def spoil(self, dst: int, parcel: Message) -> None:
-        """Let the noise of the link to ``dst`` have its way with a parcel."""
-        self._link(dst, False).transmit(parcel.array[: parcel.nbytes], 8 * parcel.nbytes)
+    def spoil(self, dst: int, message: Message) -> None:
+        """Let the noise of the link to ``dst`` have its way with a message."""
+        self._link(dst, False).transmit(message.array[: message.nbytes], 8 * message.nbytes)
 
     def note(self, dst: int, nbytes: int) -> None:
         """Let the coded link to ``dst`` find out what a parcel takes, without reading it."""
@@ -82,7 +82,7 @@ class Carriers:
         self._run.end_attempts()
 
     def charge(self, dst: int, nbytes: int, exact: bool) -> None:
-        """Charge the bits of parcels that were sent to ``dst``.
+        """Charge the bits of slots that were sent to ``dst``.
 
         ``exact`` payloads are charged like others, but arrive as they were sent.
         """

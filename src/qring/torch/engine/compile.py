@@ -133,7 +133,7 @@ def _spans(steps: Sequence[_Hops]) -> Iterator[tuple[int, int]]:
 
 
 class _Life:
-    """What becomes of everything that one rank receives."""
+    """The uses of every message that one rank receives."""
 
     def __init__(self, schedule: Schedule, rank: int, operations: Sequence[_Operation]) -> None:
         self.schedule, self.rank, self.operations = schedule, rank, operations

@@ -1,4 +1,4 @@
-"""Where the ring lies among the ranks, and how a vector is cut, so that sums match Gloo's bits.
+"""Layout of the ring over the ranks, and of vectors in chunks, that gives Gloo's bits.
 
 Schedules speak of positions and chunks 0..n−1. Gloo sums chunk c in the order c−1, c−2, …, c,
 each rank sending to its left; our ring runs clockwise. Position p = −rank (mod n) and chunk
@@ -32,7 +32,7 @@ def chunk_of(scheduled: int, size: int) -> int:
 
 @functools.lru_cache(maxsize=256)
 def gloo_lengths(elements: int, element_bytes: int, size: int) -> tuple[int, ...]:
-    """How many elements each of the chunks has into which Gloo cuts a vector."""
+    """Numbers of elements of the chunks into which Gloo cuts a vector."""
     bounds = gloo_bounds(elements, element_bytes, size)
     return tuple(b - a for a, b in itertools.pairwise(bounds))
 

@@ -60,7 +60,7 @@ class Memory:
             self._offsets = offsets
 
     def elements(self, chunks: range, number: int) -> int:
-        """How many elements of chunks travel in window ``number``; −1 where that one is left out.
+        """Number of elements of chunks in window ``number``; −1 if it is left out.
 
         A message of nothing is sent only in the first window.
         """

@@ -1,4 +1,4 @@
-"""One rank at work: it carries out plans, parcel by parcel."""
+"""A rank that carries out plans, message by message."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from qring.torch.engine.memory import Cargo, Memory
 from qring.torch.engine.plan import Plan
 from qring.torch.engine.plans import Laid
 from qring.torch.engine.reduction import DTYPES
-from qring.torch.transport.arena import SLOT_BYTES, Loan, Message
-from qring.torch.transport.mailbox import Mailbox
-from qring.torch.transport.wires import SIGNATURE_BYTES, Fold
+from qring.torch.transport.arena import SLOT_BYTES, BorrowedMessage, Message
+from qring.torch.transport.channels import SIGNATURE_BYTES, Fold
+from qring.torch.transport.collective import CollectiveTransport
 
 __all__ = ["KINDS", "Call", "Node"]
 
@@ -29,7 +29,7 @@ _EXACT = frozenset(dtype for dtype in DTYPES if not (dtype.is_floating_point or 
 
 
 class Call(NamedTuple):
-    """What all ranks must agree on for a collective to make sense.
+    """The parameters of a collective on which all ranks must agree.
 
     ``nbytes`` is the payload by which sizes are compared; 0 where they may differ.
     """
@@ -48,25 +48,25 @@ class Call(NamedTuple):
 
 
 class Node:
-    """A rank with its mailbox and carriers. Used by one thread at a time."""
+    """A rank with its transport and carriers. Used by one thread at a time."""
 
-    __slots__ = ("_failure", "_mailbox", "_sequence", "carriers", "laid", "rank", "size")
+    __slots__ = ("_failure", "_sequence", "_transport", "carriers", "laid", "rank", "size")
 
-    def __init__(self, mailbox: Mailbox, carriers: Carriers, laid: Laid) -> None:
-        self._mailbox, self.carriers, self.laid = mailbox, carriers, laid
-        self.rank, self.size = mailbox.rank, mailbox.size
+    def __init__(self, transport: CollectiveTransport, carriers: Carriers, laid: Laid) -> None:
+        self._transport, self.carriers, self.laid = transport, carriers, laid
+        self.rank, self.size = transport.rank, transport.size
         self._sequence = 0
         self._failure: str | None = None
 
     @property
     def names(self) -> Sequence[int]:
         """Global ranks, by rank in the group."""
-        return self._mailbox.watch.names
+        return self._transport.liveness.names
 
     @property
     def transports(self) -> Mapping[int, str]:
         """For every other rank, the name of the transport that reaches it."""
-        return self._mailbox.transports
+        return self._transport.transports
 
     @property
     def sequence(self) -> int:
@@ -84,11 +84,11 @@ class Node:
             raise PeerError(f"this process group failed before: {self._failure}")
         self._sequence += 1
         signature = self._sign(call)
-        self._mailbox.watch.begin(f"{call.kind} #{self._sequence}", call.timeout_s)
-        self._mailbox.watch.glance = lambda: self._compare(signature)
+        self._transport.liveness.begin(f"{call.kind} #{self._sequence}", call.timeout_s)
+        self._transport.liveness.also_check = lambda: self._compare(signature)
         try:
             self._run(call, signature, plan, cargo, fold)
-            self._mailbox.flush()
+            self._transport.flush()
         except BaseException as error:
             self.fail(str(error) or repr(error))
             raise
@@ -98,7 +98,7 @@ class Node:
     def fail(self, why: str) -> None:
         """Give the group up and tell the others."""
         self._failure = why
-        self._mailbox.give_up(why)
+        self._transport.announce_failure(why)
 
     def _run(
         self, call: Call, signature: bytes, plan: Plan, cargo: Cargo, fold: Fold | None
@@ -108,7 +108,7 @@ class Node:
         # What noise will touch must be a copy: it is the message that suffers, not its sender.
         coded = self.carriers.coded and call.charged
         lend = not (self.carriers.spoils(exact) and call.charged)
-        apart = self._mailbox.apart
+        apart = self._transport.apart
         at_home = cargo.in_place and lend and apart
         window = SLOT_BYTES // dtype.itemsize // plan.widest
         if at_home and plan.lends and self.size > 2:
@@ -118,7 +118,7 @@ class Node:
         memory = Memory(cargo, plan, window, dtype)
         sent = dict.fromkeys(range(self.size), 0)
         held: dict[tuple[int, range], Message] = {}
-        for number, step in plan.timetable(memory.windows, self._mailbox.windows_under_way):
+        for number, step in plan.timetable(memory.windows, self._transport.windows_under_way):
             for snapshot in step.snapshots:
                 memory.snapshot(snapshot.key, snapshot.runs, number)
             for departure in step.departures:
@@ -128,7 +128,7 @@ class Node:
                 dst = departure.dst
                 if departure.handed:
                     message = held.pop((number, departure.chunks))
-                    if not departure.lend and isinstance(message, Loan):
+                    if not departure.lend and isinstance(message, BorrowedMessage):
                         message = self._compose(dst, dtype, length, (message.tensor,), False)
                 else:
                     pieces = memory.pieces(departure.runs, number)
@@ -138,7 +138,7 @@ class Node:
                     self.carriers.spoil(dst, message)
                 elif coded:
                     self.carriers.note(dst, message.nbytes)
-                self._mailbox.post(dst, message, signature)
+                self._transport.send(dst, message, signature)
             if coded:
                 self.carriers.end_step()
             for arrival in step.arrivals:
@@ -150,7 +150,7 @@ class Node:
                 to: torch.Tensor | None = None
                 into: Fold | None = None
                 if len(mine) == 1 and at_home:
-                    to, into = mine[0], fold  # wires copy: what is summed stays with us
+                    to, into = mine[0], fold  # channels copy: what is summed stays with us
                 elif len(home) == 1 and lend and not mine and (apart or not arrival.hold):
                     to = home[0]
                 message = self._take(arrival.src, signature, length * dtype.itemsize, to, into)
@@ -172,14 +172,14 @@ class Node:
     def _compose(
         self, dst: int, dtype: torch.dtype, length: int, pieces: Sequence[torch.Tensor], lend: bool
     ) -> Message:
-        if len(pieces) == 1 and lend and self._mailbox.copies_to(dst):
-            return Loan(pieces[0])
-        parcel = self._mailbox.compose(length * dtype.itemsize)
+        if len(pieces) == 1 and lend and self._transport.copies_to(dst):
+            return BorrowedMessage(pieces[0])
+        message = self._transport.allocate(length * dtype.itemsize)
         if len(pieces) == 1:
-            parcel.view(dtype).copy_(pieces[0])
+            message.view(dtype).copy_(pieces[0])
         elif pieces:
-            torch.cat(list(pieces), out=parcel.view(dtype))
-        return parcel
+            torch.cat(list(pieces), out=message.view(dtype))
+        return message
 
     def _put(
         self,
@@ -219,20 +219,20 @@ class Node:
         home: torch.Tensor | None,
         fold: Fold | None,
     ) -> Message:
-        message, found = self._mailbox.take(src, home, fold)
+        message, found = self._transport.receive(src, home, fold)
         if found != signature:
             self._disagree(src, found, signature)
         if message.nbytes != nbytes:
-            raise self._mailbox.watch.error(
-                f"rank {self._mailbox.watch.names[src]} sent {message.nbytes} bytes where this "
-                f"rank expects {nbytes}"
+            raise self._transport.liveness.error(
+                f"rank {self._transport.liveness.names[src]} sent {message.nbytes} bytes where "
+                f"this rank expects {nbytes}"
             )
         return message
 
     def _compare(self, signature: bytes) -> None:
         """Find ranks that are in another collective, but on a link that we are not waiting for."""
         sequence = self._sequence & 0xFFFFFFFF
-        for rank, found in self._mailbox.signatures():
+        for rank, found in self._transport.signatures():
             if _SIGNATURE.unpack(found)[0] == sequence and found != signature:
                 self._disagree(rank, found, signature)
 
@@ -243,20 +243,20 @@ class Node:
         return _SIGNATURE.pack(sequence, kind, dtype, call.reduction, call.root, call.nbytes)
 
     def _disagree(self, src: int, found: bytes, expected: bytes) -> None:
-        names = self._mailbox.watch.names
+        names = self._transport.liveness.names
         raise PeerError(
-            f"rank {names[src]} is in {_describe(found)}, rank {names[self._mailbox.rank]} in "
+            f"rank {names[src]} is in {_describe(found)}, rank {names[self._transport.rank]} in "
             f"{_describe(expected)}"
         )
 
     def interrupt(self) -> None:
         """Make the plan that is being carried out fail. Any thread may call this."""
-        self._mailbox.watch.leave()
+        self._transport.liveness.leave()
 
     def close(self) -> None:
         """Leave the group."""
         self._failure = self._failure or "it was shut down"
-        self._mailbox.close()
+        self._transport.close()
 
 
 def _fold_into(values: torch.Tensor, pieces: Sequence[torch.Tensor], fold: Fold) -> None:

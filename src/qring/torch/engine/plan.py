@@ -1,7 +1,7 @@
 """One rank's share of a schedule, with the life of every message worked out beforehand.
 
-A message travels in one parcel for as long as the schedule lets it: a rank adds to it, or copies
-from it, and hands the same parcel on. A plan says for each departure whether the rank composes a
+A message travels in one message for as long as the schedule lets it: a rank adds to it, or copies
+from it, and hands the same message on. A plan says for each departure whether the rank composes a
 message, and from what, or hands on the one that it holds; and for each arrival what of its own the
 rank adds, where it keeps the result, and whether it will hand the message on.
 
@@ -85,7 +85,7 @@ class Move(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a rank does in one step: snapshots, departures, arrivals, moves."""
+    """One rank's operations in one step: snapshots, departures, arrivals, moves."""
 
     departures: tuple[Departure, ...] = ()
     arrivals: tuple[Arrival, ...] = ()

@@ -22,7 +22,7 @@ _SHARED = (Collective.REDUCE_SCATTER, Collective.ALL_GATHER)
 
 
 class Planned(NamedTuple):
-    """What a rank does, and how vectors are cut for it.
+    """A rank's plan, and the cutting of vectors for it.
 
     ``like_gloo`` asks for Gloo's chunks. Of what ranks share out each has ``blocks`` chunks.
     """
@@ -48,7 +48,7 @@ class Laid(NamedTuple):
         return next((frozenset(host) for host in self.hosts if rank in host), frozenset())
 
     def plan(self, collective: Collective, rank: int, root: int = 0) -> Planned:
-        """What ``rank`` does in a collective."""
+        """The plan of ``rank`` in a collective."""
         plans, chunks, blocks, like_gloo = _plans(self, collective, root)
         return Planned(plans[rank], chunks, blocks, like_gloo)
 

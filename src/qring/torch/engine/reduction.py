@@ -1,4 +1,4 @@
-"""Which tensors can be reduced, and how one is folded into another."""
+"""Reductions: supported operators and types, and folding one tensor into another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch.distributed import ReduceOp
 
 from qring.errors import InputError
-from qring.torch.transport.wires import Fold
+from qring.torch.transport.channels import Fold
 
 __all__ = ["DTYPES", "Reduction", "reduction_for"]
 
@@ -26,7 +26,7 @@ _INTEGERS = (torch.uint8, torch.int8, torch.int32, torch.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reduction:
-    """How two values become one.
+    """A reduction of two values to one.
 
     With ``divide`` the result of all is divided by the number of ranks. ``linear`` reductions
     treat the two parts of a complex number alike.

@@ -1,1 +1,1 @@
-"""What PyTorch calls: every collective under all its names, checked, queued and handed back."""
+"""The process group as PyTorch calls it: every collective under all its names."""

@@ -1,4 +1,4 @@
-"""Checks of what PyTorch hands to a collective, and the several forms it comes in."""
+"""Checks of collectives' arguments, in the several forms in which PyTorch passes them."""
 
 from __future__ import annotations
 

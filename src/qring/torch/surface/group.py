@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qring.torch.surface.across import DirectCalls
-from qring.torch.surface.around import RingCalls
+from qring.torch.surface.collectives import Collectives
+from qring.torch.surface.exchanges import Exchanges
 from qring.torch.surface.member import NAME
 from qring.torch.surface.untraced import untraced
 from qring.torch.surface.work import RingWork
@@ -18,11 +18,11 @@ __all__ = ["NAME", "RingProcessGroup"]
 
 
 @untraced
-class RingProcessGroup(RingCalls, DirectCalls):
+class RingProcessGroup(Collectives, Exchanges):
     """A process group whose messages travel around a simulated quantum ring.
 
-    Ranks in arguments are ranks in the group, as for PyTorch's own groups. Whatever were not
-    overridden here would silently travel over the attached Gloo group, uncharged.
+    Ranks in arguments are ranks in the group, as for PyTorch's own groups. A method that were not
+    overridden would silently use the attached Gloo group, uncharged.
     """
 
     def allgather_coalesced(self, output_lists: Any, input_list: Any, opts: Any = None) -> RingWork:
@@ -55,8 +55,8 @@ class RingProcessGroup(RingCalls, DirectCalls):
 
     # Older names of the same
 
-    _allgather_base = RingCalls.all_gather_single
+    _allgather_base = Collectives.all_gather_single
     allgather_into_tensor_coalesced = all_gather_single_coalesced
-    _reduce_scatter_base = RingCalls.reduce_scatter_single
+    _reduce_scatter_base = Collectives.reduce_scatter_single
     reduce_scatter_tensor_coalesced = reduce_scatter_single_coalesced
-    alltoall_base = DirectCalls.all_to_all_single
+    alltoall_base = Exchanges.all_to_all_single

@@ -1,4 +1,4 @@
-"""One rank's membership in a group: what all collectives share."""
+"""A rank's membership in a group: submission, account, timeout and shutdown."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from qring.ledger import Ledger
 from qring.torch.engine import ring
 from qring.torch.engine.node import Call, Node
 from qring.torch.options import Options
+from qring.torch.surface.messages import Messages
 from qring.torch.surface.monitor import monitored_barrier
 from qring.torch.surface.observers import tell_observers
-from qring.torch.surface.post import Post
 from qring.torch.surface.untraced import untraced
 from qring.torch.surface.work import RingWork
 from qring.torch.surface.worker import Worker, named_range
@@ -31,11 +31,11 @@ class Member(ProcessGroup):
     """A process group without collectives: a rank, its account, and its worker."""
 
     def __init__(
-        self, node: Node, post: Post, options: Options, timeout: timedelta, store: Store
+        self, node: Node, messages: Messages, options: Options, timeout: timedelta, store: Store
     ) -> None:
         super().__init__(node.rank, node.size)  # type: ignore[call-arg]
         self.options, self.timeout = options, timeout
-        self._node, self._post, self._store = node, post, store
+        self._node, self._messages, self._store = node, messages, store
         self._worker = Worker(NAME, node.interrupt)
         self._coalescing: list[RingWork] | None = None
         self._monitored = 0
@@ -43,7 +43,7 @@ class Member(ProcessGroup):
         self.attached: object = None
         ring.barrier(node, self._call("join", charged=False))
 
-    # What PyTorch asks about a group
+    # Attributes that PyTorch reads
 
     def getBackendName(self) -> str:  # noqa: N802
         """The name under which the backend is registered."""
@@ -70,7 +70,7 @@ class Member(ProcessGroup):
             return
         self._left = True
         self._worker.stop(self.timeout.total_seconds())
-        self._post.close()
+        self._messages.close()
         self._node.close()
 
     def abort(self) -> None:
@@ -103,14 +103,14 @@ class Member(ProcessGroup):
 
     def ledger(self) -> Ledger:
         """What this rank has sent."""
-        return self._node.carriers.ledger() + self._post.carriers.ledger()
+        return self._node.carriers.ledger() + self._messages.carriers.ledger()
 
     def reset_ledger(self) -> None:
-        """Forget what was charged, once everything submitted so far is done."""
+        """Start a new account, once everything submitted so far is done."""
 
         def job() -> None:
             self._node.carriers.reset()
-            self._post.reset()
+            self._messages.reset()
 
         self._submit("reset_ledger", job, []).wait()
 
@@ -124,7 +124,7 @@ class Member(ProcessGroup):
         self._submit("gather_ledger", job, []).wait()
         return found
 
-    # What collectives share
+    # Submission
 
     def _submit(
         self, name: str, job: Callable[[], None], result: Sequence[Any], opts: Any = None

@@ -1,4 +1,4 @@
-"""A barrier that names who did not come, without ranks blaming one another in a circle."""
+"""A barrier through the store that names the ranks which did not reach it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors as users have them, and the flat host tensors that collectives work on."""
+"""Staging: flat, contiguous host tensors for tensors of any layout or device."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Staged:
         return self.flat
 
     def deliver(self) -> None:
-        """Put the flat tensor's values into the user's tensor."""
+        """Copy the flat tensor's values into the user's tensor."""
         if not self._shared:
             self._original.copy_(self.flat.view(self._original.shape))
             if self._ready is not None:

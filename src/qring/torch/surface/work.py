@@ -35,7 +35,7 @@ class RingWork(Work):
         self._callbacks: list[Callable[[], None]] = []
 
     def wait(self, timeout: timedelta = _UNSET) -> bool:
-        """Wait for the end, and raise what went wrong, if anything did.
+        """Wait for the end, and raise the error if the operation failed.
 
         A ``timeout`` above zero limits the wait, not the collective.
         """
@@ -54,15 +54,15 @@ class RingWork(Work):
         self.wait()
 
     def is_completed(self) -> bool:
-        """Whether it has ended, well or badly."""
+        """Whether it has ended, with or without an error."""
         return self._ended
 
     def is_success(self) -> bool:
-        """Whether it has ended well."""
+        """Whether it has ended without an error."""
         return self._ended and self._error is None
 
     def exception(self) -> BaseException | None:
-        """What went wrong, if anything did."""
+        """The error, if the operation failed."""
         return self._error
 
     def result(self) -> list[Any]:
@@ -88,11 +88,11 @@ class RingWork(Work):
     getFuture = get_future  # noqa: N815
 
     def came_from(self, rank: int) -> None:
-        """Remember who sent what was received."""
+        """Set the rank from which a message was received."""
         self._source = rank
 
     def then_call(self, callback: Callable[[], None]) -> None:
-        """Call back at the end, at once if that is past."""
+        """Call ``callback`` at the end, or now if it has ended."""
         with self._lock:
             if not self._ended:
                 self._callbacks.append(callback)
@@ -101,7 +101,7 @@ class RingWork(Work):
 
     @classmethod
     def of_all(cls, name: str, works: Sequence[RingWork], result: Sequence[Any]) -> RingWork:
-        """The handle of several: it ends with the last of them, and fails as the first does."""
+        """The handle of several operations: ends with the last, with the first one's error."""
         whole = cls(name, result)
         left = [len(works)]
         lock = threading.Lock()
@@ -121,7 +121,7 @@ class RingWork(Work):
         return whole
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Mark the end and run callbacks. Called once, by whoever does the work."""
+        """Mark the end and run callbacks; called once."""
         self._error = error
         with self._lock:
             self._ended = True

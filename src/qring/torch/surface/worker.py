@@ -23,7 +23,7 @@ from qring.torch.surface.work import RingWork
 __all__ = ["Worker", "named_range"]
 
 _GRACE_S = 5.0
-"""How long a program that ends without leaving its groups lets their collectives finish."""
+"""Time for collectives to finish in a program that exits without destroying its groups."""
 _SWITCH_S = 1e-4
 
 _getsignal = sys.modules["_signal"].getsignal  # signal.getsignal makes an enum each time
@@ -58,7 +58,7 @@ class Worker:
         *,
         waits: bool = False,
     ) -> RingWork:
-        """Take on a job; ``result`` is what its future will hold.
+        """Submit a job; ``result`` is the value of its future.
 
         ``waits`` says that the caller has nothing better to do than to wait. After :meth:`stop`
         jobs fail at once.
@@ -97,7 +97,7 @@ class Worker:
 
 
 class _State:
-    """What a worker shares with its thread, which must not keep the worker alive."""
+    """The state that a worker shares with its thread, which must not keep the worker alive."""
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         self.interrupt = interrupt

@@ -1,1 +1,1 @@
-"""How messages move between ranks: parcels in arenas, handed over by memory or by socket."""
+"""Message transport between ranks: shared memory and TCP, for collectives and point to point."""

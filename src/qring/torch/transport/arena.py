@@ -1,4 +1,4 @@
-"""Arenas: the memory of one rank in which parcels are composed, read and passed on.
+"""Arenas: one rank's shared memory, in whose slots messages are written, read and passed on.
 
 An arena starts with a few control words and is followed by slots of equal size. With futexes it
 lies in an anonymous memory file that ranks on the same host map through /proc: it has no name,
@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 
 from qring.torch.transport import futex
 
-__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "Loan", "Message", "Parcel"]
+__all__ = ["SLOTS", "SLOT_BYTES", "Arena", "BorrowedMessage", "Message", "SlotMessage"]
 
 SLOTS = 8
 SLOT_BYTES = 1 << 20
-"""How much of a chunk travels at a time: what a few ranks have in hand stays in the cache.
+"""Size of a slot, and so of a window of a chunk: what a few ranks hold stays in the cache.
 
 Measured: with half of it the steps cost more, with twice as much the memory does.
 """
 QUEUE = 16
-"""Parcels in flight from one rank to another before the sender has to wait."""
+"""Entries of a queue: messages in flight from one rank to another."""
 ENTRY_BYTES = 64
 NOTE_BYTES = 2048
 
-_GAVE_UP, _NOTE_LENGTH, _WAITS_FOR, _RELEASES, _WANTS_SLOT = 4, 5, 6, 7, 8
+_FAILED, _NOTE_LENGTH, _WAITS_FOR, _RELEASES, _WANTS_SLOT = 4, 5, 6, 7, 8
 _SLOT_WORDS = 16
 _NOTE = 256
 _QUEUES = _NOTE + NOTE_BYTES
@@ -44,8 +44,17 @@ _FREE, _TAKEN = 0, 1
 class Arena:
     """One rank's memory, as seen by this process."""
 
-    __slots__ = ("_memory", "_releases", "address", "array", "entries", "owner", "parcels",
-                 "ranks", "words")  # fmt: skip
+    __slots__ = (
+        "_memory",
+        "_releases",
+        "address",
+        "array",
+        "entries",
+        "owner",
+        "ranks",
+        "slots",
+        "words",
+    )  # fmt: skip
 
     def __init__(self, memory: torch.Tensor, owner: int, ranks: int) -> None:
         self._memory, self.owner, self.ranks = memory, owner, ranks
@@ -54,14 +63,14 @@ class Arena:
         self.entries = self.array.data
         self.words = self.entries.cast("I")
         self._releases = futex.Signal(self.words, self.address, _RELEASES, _WANTS_SLOT)
-        self.parcels = tuple(
-            Parcel(self, memory[start : start + SLOT_BYTES], slot)
+        self.slots = tuple(
+            SlotMessage(self, memory[start : start + SLOT_BYTES], slot)
             for slot, start in enumerate(range(_first_slot(ranks), len(memory), SLOT_BYTES))
         )
 
     @classmethod
     def create(cls, owner: int, ranks: int, token: bytes) -> tuple[Arena, int | None]:
-        """Make the arena of this rank; with futexes, also the descriptor others can map."""
+        """Make the arena of this rank, and the descriptor to map it by, if there is one."""
         size = _first_slot(ranks) + SLOTS * SLOT_BYTES
         descriptor = None
         memory: torch.Tensor | None = None
@@ -78,7 +87,7 @@ class Arena:
 
     @classmethod
     def open(cls, pid: int, descriptor: int, owner: int, ranks: int, token: bytes) -> Arena | None:
-        """Map the arena of another process, or return None if it is out of reach."""
+        """Map the arena of another process; None if that is impossible."""
         size = _first_slot(ranks) + SLOTS * SLOT_BYTES
         path = f"/proc/{pid}/fd/{descriptor}"
         try:
@@ -94,7 +103,7 @@ class Arena:
     # Slots
 
     def free_slot(self) -> int | None:
-        """Take a free slot, if there is one. Only the owner does this."""
+        """Allocate a free slot, if there is one. Only the owner calls this."""
         for slot in range(SLOTS):
             if self.words[_SLOT_WORDS + slot] == _FREE:
                 self.words[_SLOT_WORDS + slot] = _TAKEN
@@ -116,30 +125,30 @@ class Arena:
         # Two ranks may count at once and one count be lost; all that matters is that it changes.
         self._releases.change(self._releases.value + 1 & 0xFFFFFFFF)
 
-    # What the owner tells the others
+    # What the owner announces
 
-    def give_up(self, note: str) -> None:
-        """Tell everybody that the owner has given up, and why."""
-        if self.words[_GAVE_UP]:
+    def announce_failure(self, note: str) -> None:
+        """Announce that the owner has failed, and why."""
+        if self.words[_FAILED]:
             return
         text = note.encode()[:NOTE_BYTES]
         self.array[_NOTE : _NOTE + len(text)] = np.frombuffer(text, np.uint8)
         self.words[_NOTE_LENGTH] = len(text)
-        self.words[_GAVE_UP] = 1
+        self.words[_FAILED] = 1
         for reader in range(self.ranks):
             futex.wake(self.address + self.queue(reader))
 
     @property
     def note(self) -> str | None:
-        """Why the owner gave up, if it did."""
-        if not self.words[_GAVE_UP]:
+        """The owner's announced failure, if there is one."""
+        if not self.words[_FAILED]:
             return None
         text = self.array[_NOTE : _NOTE + self.words[_NOTE_LENGTH]]
         return text.tobytes().decode(errors="replace")
 
     @property
     def waits_for(self) -> int | None:
-        """The rank whose message the owner waits for, if it waits."""
+        """The rank from which the owner is waiting to receive, if any."""
         rank = self.words[_WAITS_FOR]
         return rank - 1 if rank else None
 
@@ -154,7 +163,7 @@ class Arena:
         return _QUEUES + reader * _QUEUE_BYTES
 
     def counts(self, reader: int) -> tuple[futex.Signal, futex.Signal]:
-        """How many entries of a queue were written, by us, and read, by ``reader``."""
+        """Counts of entries written by the owner and read by ``reader``."""
         head = self.queue(reader) // 4
         tail = head + 64 // 4  # on another line of the cache: it has another writer
         written = futex.Signal(self.words, self.address, head, head + 1)
@@ -162,7 +171,7 @@ class Arena:
 
 
 class Message:
-    """Bytes on their way, ``array[:nbytes]``, in memory that goes back to somebody in the end."""
+    """A message, ``array[:nbytes]``, in memory that its last holder releases."""
 
     __slots__ = ("array", "nbytes", "place", "tensor")
 
@@ -176,11 +185,11 @@ class Message:
         return self.tensor[: self.nbytes].view(dtype)
 
     def release(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
 
 
-class Loan(Message):
-    """A user's own memory, lent to a wire that copies from it or to it: it needs no slot."""
+class BorrowedMessage(Message):
+    """A message in a user's own memory, for channels that copy: it takes no slot."""
 
     __slots__ = ()
 
@@ -192,8 +201,8 @@ class Loan(Message):
         return self.tensor
 
 
-class Parcel(Message):
-    """A slot in some rank's arena; its place is the rank and the number of the slot."""
+class SlotMessage(Message):
+    """A message in a slot of an arena; its place is the owner's rank and the slot's number."""
 
     __slots__ = ("_arena", "_last", "_slot")
 
@@ -210,7 +219,7 @@ class Parcel(Message):
         return last[2]
 
     def release(self) -> None:
-        """Give the slot back to the rank it belongs to."""
+        """Release the slot to its owner."""
         self._arena.release(self._slot)
 
 

@@ -1,4 +1,4 @@
-"""Where ranks listen, and how to connect to them without waiting longer than a deadline."""
+"""Endpoints: addresses at which ranks listen, and connecting to them within a deadline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qring.errors import InputError
-from qring.torch.transport.watch import SLICE_S
+from qring.torch.transport.liveness import SLICE_S
 
 __all__ = ["HELLO_BYTES", "LOOPBACK", "Endpoint", "dial", "hello", "listen", "own_address"]
 
@@ -23,7 +23,7 @@ _ANYWHERE = "192.0.2.1"  # reserved for documentation: no packet is sent there, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a rank listens, and the token by which callers are known to belong to the group."""
+    """Address of a listening rank, and the token that callers of its group present."""
 
     host: str
     port: int
@@ -35,34 +35,34 @@ def hello(to: Endpoint, rank: int) -> bytes:
     return to.token + rank.to_bytes(4, "little")
 
 
-def dial(to: Endpoint, first: bytes, look: Callable[[], None]) -> socket.socket:
+def dial(to: Endpoint, first: bytes, check: Callable[[], None]) -> socket.socket:
     """Connect, send ``first`` and return the connection, whose calls time out after ``SLICE_S``.
 
-    ``look`` is called every ``SLICE_S`` and raises when there is no use in waiting any longer.
+    ``check`` is called every ``SLICE_S`` and raises when there is no use in waiting any longer.
 
     Raises:
         OSError: nobody listens there, or the host cannot be reached.
     """
     found = socket.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)[0]
-    line = socket.socket(found[0], socket.SOCK_STREAM)
+    connection = socket.socket(found[0], socket.SOCK_STREAM)
     try:
-        line.setblocking(False)
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = line.connect_ex(found[4])
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = connection.connect_ex(found[4])
         if code == errno.EINPROGRESS:
             poll = select.poll()
-            poll.register(line, select.POLLOUT)
+            poll.register(connection, select.POLLOUT)
             while not poll.poll(int(1000 * SLICE_S)):
-                look()
-            code = line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                check()
+            code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, os.strerror(code))
-        line.settimeout(SLICE_S)
-        line.sendall(first)  # a new connection takes so few bytes at once
+        connection.settimeout(SLICE_S)
+        connection.sendall(first)  # a new connection takes so few bytes at once
     except BaseException:
-        line.close()
+        connection.close()
         raise
-    return line
+    return connection
 
 
 def listen(host: str) -> socket.socket:

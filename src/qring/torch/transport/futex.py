@@ -1,4 +1,4 @@
-"""Waiting for a 32-bit word of shared memory to change: futexes on x86-64 Linux, else naps."""
+"""Waiting for a 32-bit word of shared memory to change: futexes on x86-64 Linux, else polling."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Timespec(ctypes.Structure):
 
 
 def wait(address: int, seen: int, limit_s: float) -> None:
-    """Sleep until somebody wakes ``address``, unless its word is no longer ``seen``.
+    """Sleep until ``address`` is woken, unless its word is no longer ``seen``.
 
     May return early for no reason: callers look again.
     """
@@ -38,7 +38,7 @@ def wait(address: int, seen: int, limit_s: float) -> None:
 
 
 def wake(address: int) -> None:
-    """Wake everybody who waits on ``address``."""
+    """Wake all threads that wait on ``address``."""
     if HAS_FUTEX:
         _syscall()(_FUTEX, ctypes.c_void_p(address), _WAKE, 2**31 - 1, None, None, 0)
 
@@ -55,9 +55,9 @@ def _timespec(limit_s: float) -> Any:
 
 
 class Signal:
-    """A 32-bit word that one side changes and the other waits for.
+    """A 32-bit word that one process changes and another waits for.
 
-    The flag beside it says that somebody sleeps over it: to wake nobody is a system call, too.
+    The flag beside it says that a process sleeps over it: a needless wake-up is a system call, too.
     A sleeper raises it before the kernel compares the word. Should another core see the two
     stores in the other order, the sleeper wakes at the end of its limit.
     """
@@ -75,7 +75,7 @@ class Signal:
         return self._words[self._at]
 
     def change(self, value: int) -> None:
-        """Store another value and wake who sleeps over the word."""
+        """Store another value and wake the sleeper, if there is one."""
         self._words[self._at] = value
         if self._words[self._flag]:
             wake(self._address)
@@ -84,7 +84,7 @@ class Signal:
         """Return when the word is no longer ``seen``, or ``limit_s`` later, or for no reason.
 
         The other side is often only just behind: some microseconds of looking again cost less
-        than to fall asleep and be woken. To yield instead hands the core to whoever else wants it.
+        than to fall asleep and be woken. To yield instead hands the core to any other process.
         """
         words, at = self._words, self._at
         for _ in range(_LOOKS):

@@ -1,4 +1,4 @@
-"""How the ranks of a new group find each other through the store, and which wires they lay."""
+"""Rendezvous of a new group's ranks through the store, and the channels between them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from torch.distributed import PrefixStore, Store, TCPStore
 from qring.errors import InputError, PeerError
 from qring.torch.options import Options
 from qring.torch.transport.arena import Arena
+from qring.torch.transport.channels import Channel, MemoryChannel
+from qring.torch.transport.collective import CollectiveTransport
 from qring.torch.transport.endpoints import (
     HELLO_BYTES,
     LOOPBACK,
@@ -29,21 +31,19 @@ from qring.torch.transport.endpoints import (
     listen,
     own_address,
 )
-from qring.torch.transport.mail import Mail
-from qring.torch.transport.mailbox import Mailbox
-from qring.torch.transport.sockets import SocketWire
-from qring.torch.transport.watch import SLICE_S, Watch
-from qring.torch.transport.wires import MemoryWire, Wire
+from qring.torch.transport.liveness import SLICE_S, Liveness
+from qring.torch.transport.point_to_point import PointToPoint
+from qring.torch.transport.sockets import SocketChannel
 
-__all__ = ["meet"]
+__all__ = ["join"]
 
 
-_LOOK_S = 0.25
+_CHECK_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Card:
-    """What a rank tells the others about itself first."""
+class _Identity:
+    """A rank's process, host and settings, as the others see them."""
 
     pid: int
     descriptor: int | None
@@ -52,25 +52,25 @@ class _Card:
     network: str
     settings: str
 
-    def shares_host(self, other: _Card) -> bool:
-        """Whether the two are on one host, as far as anybody outside can tell."""
+    def shares_host(self, other: _Identity) -> bool:
+        """Whether two ranks are on one host: same kernel, same network namespace."""
         return (self.kernel, self.network) == (other.kernel, other.network)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reach:
-    """What a rank tells the others when it knows who they are: whose memory it sees, and ports."""
+class _Ports:
+    """The arenas that a rank has mapped, and the endpoints at which it listens."""
 
     arenas: list[int]
     host: str
     port: int
-    mail_port: int
+    messages_port: int
 
 
-def meet(
+def join(
     store: Store, names: Sequence[int], rank: int, options: Options, timeout: timedelta
-) -> tuple[Mailbox, Mail]:
-    """Return this rank's mailbox, connected to all other ranks of the group, and its mail.
+) -> tuple[CollectiveTransport, PointToPoint]:
+    """Return this rank's transport, connected to all other ranks, and its point-to-point one.
 
     ``names`` are the global ranks, by rank in the group.
 
@@ -81,17 +81,17 @@ def meet(
     size = len(names)
     token = secrets.token_bytes(16)
     arena, descriptor = Arena.create(rank, size, token)
-    watch = Watch(arena, names)
-    watch.begin("set-up", timeout.total_seconds())
-    mailbox = Mailbox(arena, size, watch)
-    notices = _Notices(store, names, rank, timeout)
-    watch.glance = notices.look
+    liveness = Liveness(arena, names)
+    liveness.begin("set-up", timeout.total_seconds())
+    transport = CollectiveTransport(arena, size, liveness)
+    exchange = _StoreExchange(store, names, rank, timeout)
+    liveness.also_check = exchange.check
     with contextlib.ExitStack() as if_it_fails, contextlib.ExitStack() as anyway:
         if descriptor is not None:
-            anyway.callback(os.close, descriptor)  # by then, whoever can map the memory has
-        if_it_fails.callback(mailbox.close)
-        if_it_fails.push(notices.tell)
-        card = _Card(
+            anyway.callback(os.close, descriptor)  # by then, all who can map the memory have
+        if_it_fails.callback(transport.close)
+        if_it_fails.push(exchange.announce)
+        identity = _Identity(
             pid=os.getpid(),
             descriptor=descriptor if options.transport != "tcp" else None,
             token=token.hex(),
@@ -99,22 +99,24 @@ def meet(
             network=_network(),
             settings=options.settings,
         )
-        cards = [_Card(**fields) for fields in notices.exchange("card", asdict(card))]
-        _check_settings(cards, names)
-        arenas = _map(cards, arena)
-        on_one_host = all(other.shares_host(card) for other in cards)
+        identities = [
+            _Identity(**fields) for fields in exchange.all_values("identity", asdict(identity))
+        ]
+        _check_settings(identities, names)
+        arenas = _map(identities, arena)
+        on_one_host = all(other.shares_host(identity) for other in identities)
         host = options.host or (LOOPBACK if on_one_host else own_address(_host_of(store)))
         listener = anyway.enter_context(listen(host))
-        letterbox = if_it_fails.enter_context(listen(host))
-        own = _Reach(
+        messages_listener = if_it_fails.enter_context(listen(host))
+        own = _Ports(
             arenas=sorted(arenas),
             host=listener.getsockname()[0],
             port=listener.getsockname()[1],
-            mail_port=letterbox.getsockname()[1],
+            messages_port=messages_listener.getsockname()[1],
         )
-        found = [_Reach(**fields) for fields in notices.exchange("reach", asdict(own))]
+        found = [_Ports(**fields) for fields in exchange.all_values("reach", asdict(own))]
         reach = [other.arenas for other in found]
-        by_memory = _by_memory(rank, cards, reach)
+        by_memory = _by_memory(rank, identities, reach)
         if options.transport == "memory" and len(by_memory) < size - 1:
             missing = [names[r] for r in range(size) if r != rank and r not in by_memory]
             raise InputError(
@@ -122,38 +124,40 @@ def meet(
                 "use transport 'auto' or 'tcp'"
             )
         arenas = {r: a for r, a in arenas.items() if r in by_memory or r == rank}
-        wires: dict[int, Wire] = {}
+        channels: dict[int, Channel] = {}
         for peer in by_memory:
-            watch.follow(peer, arenas[peer], cards[peer].pid)
-            wires[peer] = MemoryWire(peer, arena, arenas, watch, mailbox.pump.send_meanwhile)
+            liveness.follow(peer, arenas[peer], identities[peer].pid)
+            channels[peer] = MemoryChannel(
+                peer, arena, arenas, liveness, transport.progress.send_meanwhile
+            )
         others = [peer for peer in range(size) if peer != rank and peer not in by_memory]
-        tokens = [bytes.fromhex(other.token) for other in cards]
+        tokens = [bytes.fromhex(other.token) for other in identities]
         ends = [
             Endpoint(host=other.host, port=other.port, token=key)
             for other, key in zip(found, tokens, strict=True)
         ]
-        for peer, connection in _connect(listener, ends, rank, others, watch).items():
-            near = cards[peer].kernel == card.kernel
-            wires[peer] = SocketWire(
-                peer, connection, mailbox.compose, watch, mailbox.pump, near=near
+        for peer, connection in _connect(listener, ends, rank, others, liveness).items():
+            near = identities[peer].kernel == identity.kernel
+            channels[peer] = SocketChannel(
+                peer, connection, transport.allocate, liveness, transport.progress, near=near
             )
-        apart = not any(_by_memory(r, cards, reach) for r in range(size))
-        mailbox.connect(wires, apart=apart)
-        mailbox.hosts = _hosts(cards)
-        notices.finish()
+        apart = not any(_by_memory(r, identities, reach) for r in range(size))
+        transport.connect(channels, apart=apart)
+        transport.hosts = _hosts(identities)
+        exchange.finish()
         if_it_fails.pop_all()
-    letterboxes = [
-        Endpoint(host=other.host, port=other.mail_port, token=key)
+    endpoints = [
+        Endpoint(host=other.host, port=other.messages_port, token=key)
         for other, key in zip(found, tokens, strict=True)
     ]
-    return mailbox, Mail(rank, letterboxes, letterbox, watch)
+    return transport, PointToPoint(rank, endpoints, messages_listener, liveness)
 
 
-def _hosts(cards: Sequence[_Card]) -> tuple[tuple[int, ...], ...]:
+def _hosts(identities: Sequence[_Identity]) -> tuple[tuple[int, ...], ...]:
     """The ranks of each host, hosts in the order of their first ranks."""
     found: list[list[int]] = []
-    for rank, card in enumerate(cards):
-        host = next((ranks for ranks in found if card.shares_host(cards[ranks[0]])), None)
+    for rank, identity in enumerate(identities):
+        host = next((ranks for ranks in found if identity.shares_host(identities[ranks[0]])), None)
         if host is None:
             found.append([rank])
         else:
@@ -161,19 +165,19 @@ def _hosts(cards: Sequence[_Card]) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found))
 
 
-class _Notices:
-    """Exchange of short values between all ranks through the store, swept up at the end.
+class _StoreExchange:
+    """Exchange of short values between all ranks through the store, deleted at the end.
 
-    A rank that fails says so in place of the values that it still owes.
+    A rank that fails announces that in place of the values that it has not set yet.
     """
 
     def __init__(self, store: Store, names: Sequence[int], rank: int, timeout: timedelta) -> None:
         self._store, self._names, self._rank, self._timeout = store, names, rank, timeout
-        self._owed = {f"{topic}/{rank}" for topic in ("card", "reach")}
+        self._owed = {f"{topic}/{rank}" for topic in ("identity", "reach")}
         self._keys: list[str] = []
-        self._next_look, self._heard = 0.0, False
+        self._next_check, self._received = 0.0, False
 
-    def exchange(self, topic: str, value: Any) -> list[Any]:
+    def all_values(self, topic: str, value: Any) -> list[Any]:
         """Every rank's value, by rank."""
         mine = f"{topic}/{self._rank}"
         with self._reaching_the_store():
@@ -183,35 +187,35 @@ class _Notices:
         return [self._get(f"{topic}/{r}", r) for r in range(len(self._names))]
 
     def finish(self) -> None:
-        """Wait until every rank has read everything, then forget it.
+        """Wait until every rank has read everything, then delete it.
 
-        A later group may use the same store and prefix; what it reads must not be ours.
+        A later group may use the same store and prefix, and must not read these values.
         """
         size = len(self._names)
         with self._reaching_the_store():
             if self._store.add("read", 1) == size:
                 self._store.set("all-read", "null")
         self._get("all-read", None)
-        with contextlib.suppress(RuntimeError):  # whoever has the store may have gone on, and ended
+        with contextlib.suppress(RuntimeError):  # the store's holder may have ended
             for key in self._keys:
                 self._store.delete_key(key)
             if self._store.add("read", 1) == 2 * size:
                 for key in ("all-read", "read"):
                     self._store.delete_key(key)
 
-    def tell(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Let the others know why this rank fails, unless it has that from one of them."""
-        if error is None or self._heard:
+    def announce(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Announce why this rank fails, unless another rank has announced it."""
+        if error is None or self._received:
             return
         text = json.dumps({"failed": str(error) or repr(error), "rank": self._rank})
         with contextlib.suppress(RuntimeError):
             for key in ("failed", "all-read", *self._owed):
                 self._store.set(key, text)
 
-    def look(self) -> None:
-        """Raise :class:`PeerError` if a rank has said that it failed; looks now and then only."""
-        if time.monotonic() > self._next_look:
-            self._next_look = time.monotonic() + _LOOK_S
+    def check(self) -> None:
+        """Raise :class:`PeerError` if a rank has announced a failure; asks at intervals."""
+        if time.monotonic() > self._next_check:
+            self._next_check = time.monotonic() + _CHECK_S
             with self._reaching_the_store():
                 failed = self._store.check(["failed"])
             if failed:
@@ -232,7 +236,7 @@ class _Notices:
             value = json.loads(self._store.get(key))
         if isinstance(value, dict) and "failed" in value:
             finder = self._names[value["rank"]]
-            self._heard = True
+            self._received = True
             raise PeerError(f"{value['failed']} (as rank {finder} found)")
         return value
 
@@ -249,57 +253,58 @@ class _Notices:
             ) from error
 
 
-def _check_settings(cards: Sequence[_Card], names: Sequence[int]) -> None:
-    for name, card in zip(names, cards, strict=True):
-        if card.settings != cards[0].settings:
+def _check_settings(identities: Sequence[_Identity], names: Sequence[int]) -> None:
+    for name, identity in zip(names, identities, strict=True):
+        if identity.settings != identities[0].settings:
             raise InputError(
-                f"rank {name} uses {card.settings}, rank {names[0]} {cards[0].settings}; "
+                f"rank {name} uses {identity.settings}, rank {names[0]} {identities[0].settings}; "
                 "give all ranks of a group the same options"
             )
 
 
-def _map(cards: Sequence[_Card], mine: Arena) -> dict[int, Arena]:
-    """Arenas that this rank can reach, its own among them."""
+def _map(identities: Sequence[_Identity], mine: Arena) -> dict[int, Arena]:
+    """Arenas that this rank can map, its own among them."""
     arenas = {mine.owner: mine}
-    own = cards[mine.owner]
-    for rank, card in enumerate(cards):
-        if rank == mine.owner or not card.shares_host(own):
+    own = identities[mine.owner]
+    for rank, identity in enumerate(identities):
+        if rank == mine.owner or not identity.shares_host(own):
             continue
-        if own.descriptor is None or card.descriptor is None:
+        if own.descriptor is None or identity.descriptor is None:
             continue
-        token = bytes.fromhex(card.token)
-        arena = Arena.open(card.pid, card.descriptor, rank, mine.ranks, token)
+        token = bytes.fromhex(identity.token)
+        arena = Arena.open(identity.pid, identity.descriptor, rank, mine.ranks, token)
         if arena is not None:
             arenas[rank] = arena
     return arenas
 
 
-def _by_memory(rank: int, cards: Sequence[_Card], reach: Sequence[Sequence[int]]) -> set[int]:
-    """Ranks to reach by memory: those on this host, if there everybody reaches everybody.
+def _by_memory(
+    rank: int, identities: Sequence[_Identity], reach: Sequence[Sequence[int]]
+) -> set[int]:
+    """Ranks to reach by shared memory: those on this host, if there all map all.
 
-    Parcels stay in the arena they were composed in while they pass from rank to rank, so a
-    part of a host will not do.
+    A message stays in its arena while it passes from rank to rank, so all must map all.
     """
-    here = {r for r, card in enumerate(cards) if card.shares_host(cards[rank])}
+    here = {r for r, identity in enumerate(identities) if identity.shares_host(identities[rank])}
     return here - {rank} if all(here <= set(reach[r]) for r in here) else set()
 
 
 def _host_of(store: Store) -> str | None:
-    """The host that holds the store, if it is one that is reached by TCP."""
+    """The host of a TCP store; None for other stores."""
     while isinstance(store, PrefixStore):
         store = store.underlying_store
     return store.host if isinstance(store, TCPStore) else None
 
 
 def _kernel() -> str:
-    """A name that two ranks share when one kernel runs both."""
+    """Identifier of the running kernel."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return socket.gethostname()
 
 
 def _network() -> str:
-    """A name that two ranks of one kernel share when they see the same network."""
+    """Identifier of the network namespace."""
     with contextlib.suppress(OSError):
         return str(Path("/proc/self/ns/net").stat().st_ino)
     return ""
@@ -307,36 +312,38 @@ def _network() -> str:
 
 def _connect(
     listener: socket.socket, ends: Sequence[Endpoint], rank: int, others: Sequence[int],
-    watch: Watch,
+    liveness: Liveness,
 ) -> Mapping[int, socket.socket]:  # fmt: skip
-    """One connection to each of ``others``: the higher rank calls, the lower answers."""
-    lines: dict[int, socket.socket] = {}
+    """Connections to ``others``: the higher rank connects, the lower accepts."""
+    connections: dict[int, socket.socket] = {}
     for peer in others:
         if peer < rank:
             end = ends[peer]
             try:
-                lines[peer] = dial(end, hello(end, rank), functools.partial(watch.look, peer))
+                connections[peer] = dial(
+                    end, hello(end, rank), functools.partial(liveness.check, peer)
+                )
             except OSError as error:
-                raise watch.error(
-                    f"rank {watch.names[rank]} cannot reach rank {watch.names[peer]} at "
+                raise liveness.error(
+                    f"rank {liveness.names[rank]} cannot reach rank {liveness.names[peer]} at "
                     f"{end.host} ({error}); set QRING_HOST there to an address that can be reached,"
                 ) from None
     listener.settimeout(SLICE_S)
     expected = {peer for peer in others if peer > rank}
     while expected:
         try:
-            line, _ = listener.accept()
+            connection, _ = listener.accept()
         except TimeoutError:
-            watch.look(min(expected))
+            liveness.check(min(expected))
             continue
-        line.settimeout(5)
+        connection.settimeout(5)
         first = b""
         with contextlib.suppress(OSError):
-            first = line.recv(HELLO_BYTES, socket.MSG_WAITALL)
+            first = connection.recv(HELLO_BYTES, socket.MSG_WAITALL)
         peer = int.from_bytes(first[16:], "little")
         if first == hello(ends[rank], peer) and peer in expected:
-            lines[peer] = line
+            connections[peer] = connection
             expected.remove(peer)
         else:
-            line.close()
-    return lines
+            connection.close()
+    return connections

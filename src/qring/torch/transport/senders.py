@@ -1,4 +1,4 @@
-"""The sending side of point-to-point messages: a thread and a connection for each receiver."""
+"""Senders of the point-to-point transport: one thread and one connection for each receiver."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 
 from qring.errors import PeerError
 from qring.torch.transport.endpoints import Endpoint, dial, hello
-from qring.torch.transport.watch import Watch
+from qring.torch.transport.liveness import Liveness
 
 __all__ = ["Done", "Sender"]
 
 Done = Callable[[BaseException | None, int], None]
-"""Called once at the end of a send or a receive, with the error, if any, and the other rank."""
+"""Callback at the end of a send or a receive, with the error, if any, and the other rank."""
 
 
 class Sender:
-    """The thread that sends to one rank, in the order of submission."""
+    """A thread that sends to one rank in the order of submission."""
 
-    def __init__(self, dst: int, rank: int, endpoint: Endpoint, watch: Watch) -> None:
-        self._dst, self._endpoint, self._watch = dst, endpoint, watch
+    def __init__(self, dst: int, rank: int, endpoint: Endpoint, liveness: Liveness) -> None:
+        self._dst, self._endpoint, self._liveness = dst, endpoint, liveness
         self._hello = hello(endpoint, rank)
         self._jobs: queue.SimpleQueue[tuple[bytes, NDArray[np.uint8], float, Done] | None] = (
             queue.SimpleQueue()
         )
-        self._thread = threading.Thread(target=self._serve, name="qring-post", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="qring-send", daemon=True)
         self._thread.start()
 
     def put(self, head: bytes, array: NDArray[np.uint8], timeout_s: float, done: Done) -> None:
@@ -47,44 +47,44 @@ class Sender:
             self._thread.join()
 
     def _serve(self) -> None:
-        line: socket.socket | None = None
-        trouble: PeerError | None = None
-        name = self._watch.names[self._dst]
+        link: socket.socket | None = None
+        failure: PeerError | None = None
+        name = self._liveness.names[self._dst]
         while (job := self._jobs.get()) is not None:
             head, array, timeout_s, done = job
-            look = self._limit(time.monotonic() + timeout_s)
+            check = self._limit(time.monotonic() + timeout_s)
             try:
-                if trouble is None and line is None:
-                    line = dial(self._endpoint, self._hello, look)
-                if trouble is None and line is not None:
-                    _send(line, head, look)
-                    _send(line, array.data, look)
+                if failure is None and link is None:
+                    link = dial(self._endpoint, self._hello, check)
+                if failure is None and link is not None:
+                    _send(link, head, check)
+                    _send(link, array.data, check)
             except TimeoutError:
-                trouble = PeerError(
+                failure = PeerError(
                     f"rank {name} let the timeout of {timeout_s:.3g} s pass during send"
                 )
             except OSError:
-                trouble = PeerError(f"rank {name} died or left during send")
+                failure = PeerError(f"rank {name} died or left during send")
             except PeerError as left:
-                trouble = left
-            done(trouble, self._dst)
+                failure = left
+            done(failure, self._dst)
             del job, array, done
-        if line is not None:
-            line.close()
+        if link is not None:
+            link.close()
 
     def _limit(self, deadline: float) -> Callable[[], None]:
-        def look() -> None:
-            self._watch.look_left("send")
+        def check() -> None:
+            self._liveness.check_leaving("send")
             if time.monotonic() > deadline:
                 raise TimeoutError
 
-        return look
+        return check
 
 
-def _send(line: socket.socket, what: bytes | memoryview, look: Callable[[], None]) -> None:
+def _send(link: socket.socket, what: bytes | memoryview, check: Callable[[], None]) -> None:
     view, sent = memoryview(what), 0
     while sent < len(view):
         try:
-            sent += line.send(view[sent:])
+            sent += link.send(view[sent:])
         except TimeoutError:
-            look()
+            check()

@@ -1,4 +1,4 @@
-"""Wires over TCP. One thread does it all: it sends while it waits for what it receives."""
+"""Channels over TCP, without threads: a rank sends queued messages while it waits to receive."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from collections.abc import Callable
 import torch
 
 from qring.errors import PeerError
-from qring.torch.transport.arena import Loan, Message, Parcel
-from qring.torch.transport.watch import SLICE_S, Watch
-from qring.torch.transport.wires import SIGNATURE_BYTES, Fold
+from qring.torch.transport.arena import BorrowedMessage, Message, SlotMessage
+from qring.torch.transport.channels import SIGNATURE_BYTES, Fold
+from qring.torch.transport.liveness import SLICE_S, Liveness
 
-__all__ = ["Pump", "SocketWire"]
+__all__ = ["Progress", "SocketChannel"]
 
 _HEAD = struct.Struct(f"<{SIGNATURE_BYTES}sQ")
-_GAVE_UP = 2**64 - 1
-_FAREWELL_S = 1.0
+_FAILED = 2**64 - 1
+_CLOSE_S = 1.0
 _MEANWHILE_S = 1e-3
 _PIECE_BYTES = 1 << 19
 _SENDING_BYTES = 1 << 19
-"""What may be under way between processes that share a memory: more would leave the cache."""
+"""Send buffer between processes of one machine: more in flight would leave the cache."""
 
 
-class Pump:
-    """Sends what is queued on all wires of a rank whenever that rank has to wait."""
+class Progress:
+    """Progress of a rank's TCP channels: sends what is queued whenever the rank waits."""
 
-    __slots__ = ("_poll", "wires")
+    __slots__ = ("_poll", "channels")
 
     def __init__(self) -> None:
-        self.wires: list[SocketWire] = []
+        self.channels: list[SocketChannel] = []
 
     def send_meanwhile(self) -> bool:
-        """Send some of what is queued; False if nothing is."""
-        if not any(wire.unsent for wire in self.wires):
+        """Send some of what is queued; False if nothing is queued."""
+        if not any(channel.unsent for channel in self.channels):
             return False
         self.wait(None, _MEANWHILE_S)
         return True
 
-    def wait(self, reading: SocketWire | None, limit_s: float) -> bool:
-        """Wait until ``reading`` has something or a wire can send; say if either happened."""
+    def wait(self, reading: SocketChannel | None, limit_s: float) -> bool:
+        """Wait until ``reading`` is readable or a channel can send; return whether one was."""
         poll = select.poll()
-        busy = {wire.fileno: wire for wire in self.wires if wire.unsent}
+        busy = {channel.fileno: channel for channel in self.channels if channel.unsent}
         for fileno in busy:
             poll.register(fileno, select.POLLOUT)
         if reading is not None:
@@ -57,27 +57,41 @@ class Pump:
         return bool(ready)
 
 
-class SocketWire:
-    """A wire through one TCP connection."""
+class SocketChannel:
+    """A channel through one TCP connection."""
 
-    __slots__ = ("_compose", "_gone", "_head", "_pump", "_queue", "_rank", "_socket",
-                 "_watch", "fileno")  # fmt: skip
+    __slots__ = (
+        "_allocate",
+        "_gone",
+        "_head",
+        "_liveness",
+        "_progress",
+        "_queue",
+        "_rank",
+        "_socket",
+        "fileno",
+    )  # fmt: skip
 
     def __init__(
         self,
         rank: int,
         connection: socket.socket,
-        compose: Callable[[int], Parcel],
-        watch: Watch,
-        pump: Pump,
+        allocate: Callable[[int], SlotMessage],
+        liveness: Liveness,
+        progress: Progress,
         *,
         near: bool,
     ) -> None:
-        """Lay the wire. ``near`` says that the other end is a process of this machine.
+        """``near`` says that the other end is a process of this machine.
 
         Between machines the system finds out by itself how much to have under way.
         """
-        self._rank, self._socket, self._compose, self._watch = rank, connection, compose, watch
+        self._rank, self._socket, self._allocate, self._liveness = (
+            rank,
+            connection,
+            allocate,
+            liveness,
+        )
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if near:
@@ -86,31 +100,31 @@ class SocketWire:
         self._head = memoryview(bytearray(_HEAD.size))
         self._queue: deque[tuple[memoryview, Message | None]] = deque()
         self._gone = False
-        self._pump = pump
-        pump.wires.append(self)
+        self._progress = progress
+        progress.channels.append(self)
 
     @property
     def unsent(self) -> bool:
-        """Whether something is queued for a peer that still listens."""
+        """Whether anything is queued."""
         return bool(self._queue)
 
     @property
     def copies(self) -> bool:
-        """Yes: into the system's buffers."""
+        """True: into the system's buffers."""
         return True
 
-    def post(self, parcel: Message, signature: bytes) -> None:
-        """Send as much of a parcel as the system takes at once; the rest goes while we wait."""
+    def send(self, message: Message, signature: bytes) -> None:
+        """Send what the system takes at once and queue the rest."""
         idle = not self._queue
-        self._queue.append((memoryview(_HEAD.pack(signature, parcel.nbytes)), None))
-        self._queue.append((parcel.array.data[: parcel.nbytes], parcel))
+        self._queue.append((memoryview(_HEAD.pack(signature, message.nbytes)), None))
+        self._queue.append((message.array.data[: message.nbytes], message))
         if idle:
             self.push()
 
     def push(self) -> None:
-        """Send what the system takes."""
+        """Send what the system takes of the queue."""
         while self._queue:
-            view, parcel = self._queue[0]
+            view, message = self._queue[0]
             try:
                 sent = self._socket.send(view) if view else 0
             except BlockingIOError:
@@ -120,37 +134,37 @@ class SocketWire:
                 self._drop()
                 return
             if sent < len(view):
-                self._queue[0] = (view[sent:], parcel)
+                self._queue[0] = (view[sent:], message)
                 continue
             self._queue.popleft()
-            if parcel is not None:
-                parcel.release()
+            if message is not None:
+                message.release()
 
-    def take(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
-        """Read the next message into ``home``, or else into a slot of our own.
+    def receive(self, home: torch.Tensor | None, fold: Fold | None) -> tuple[Message, bytes]:
+        """Receive the next message into ``home``, or else into a slot of this rank's arena.
 
         With ``fold`` it is folded into ``home`` piece by piece, each while it is in the cache.
         """
         self._fill(self._head)
         signature, nbytes = _HEAD.unpack(self._head)
-        if nbytes == _GAVE_UP:
+        if nbytes == _FAILED:
             text = bytearray(int.from_bytes(signature[:4], "little"))
             self._fill(memoryview(text))
-            found_by = self._watch.names[self._rank]
+            found_by = self._liveness.names[self._rank]
             raise PeerError(f"{text.decode(errors='replace')} (as rank {found_by} found)")
-        parcel: Message
+        message: Message
         if home is not None and home.numel() * home.itemsize == nbytes:
             if fold is not None:
                 self._fold(home, fold)
-                return Loan(home), signature
-            parcel = Loan(home)
+                return BorrowedMessage(home), signature
+            message = BorrowedMessage(home)
         else:
-            parcel = self._compose(nbytes)
-        self._fill(parcel.array.data[:nbytes])
-        return parcel, signature
+            message = self._allocate(nbytes)
+        self._fill(message.array.data[:nbytes])
+        return message, signature
 
     def _fold(self, home: torch.Tensor, fold: Fold) -> None:
-        piece = self._compose(_PIECE_BYTES)
+        piece = self._allocate(_PIECE_BYTES)
         values = piece.view(home.dtype)
         for start in range(0, len(home), len(values)):
             mine = home[start : start + len(values)]
@@ -159,15 +173,15 @@ class SocketWire:
         piece.release()
 
     def flush(self) -> None:
-        """Wait until the system has taken what was posted; it delivers even if we end."""
+        """Wait until the system has the whole queue; it delivers even if this process ends."""
         while self._queue:
-            if not self._pump.wait(None, SLICE_S):
-                self._watch.look(self._rank)
+            if not self._progress.wait(None, SLICE_S):
+                self._liveness.check(self._rank)
         if self._gone:
-            raise self._watch.gone(self._rank)
+            raise self._liveness.death(self._rank)
 
     def peek(self) -> bytes | None:
-        """The signature of the next parcel, if its head is here."""
+        """The signature of the next message, if its header has arrived."""
         try:
             head = self._socket.recv(_HEAD.size, socket.MSG_PEEK)
         except OSError:
@@ -175,28 +189,28 @@ class SocketWire:
         if len(head) < _HEAD.size:
             return None
         signature, nbytes = _HEAD.unpack(head)
-        return None if nbytes == _GAVE_UP else bytes(signature)
+        return None if nbytes == _FAILED else bytes(signature)
 
-    def give_up(self, note: str) -> None:
-        """Tell the other end that we have given up, and why, after what is already queued."""
+    def announce_failure(self, note: str) -> None:
+        """Queue the announcement that this rank has failed, and why."""
         text = note.encode()
-        head = _HEAD.pack(len(text).to_bytes(4, "little"), _GAVE_UP)
+        head = _HEAD.pack(len(text).to_bytes(4, "little"), _FAILED)
         self._queue.append((memoryview(head + text), None))
         self.push()
 
     def close(self) -> None:
-        """Send what is queued, if the other end still reads, and hang up."""
-        for _ in range(int(_FAREWELL_S / SLICE_S)):
-            if not self._queue or not self._pump.wait(None, SLICE_S):
+        """Send what is queued, if the other end still reads, and disconnect."""
+        for _ in range(int(_CLOSE_S / SLICE_S)):
+            if not self._queue or not self._progress.wait(None, SLICE_S):
                 break
         self._drop()
-        self._pump.wires.remove(self)
+        self._progress.channels.remove(self)
         self._socket.close()
 
     def _drop(self) -> None:
-        for _, parcel in self._queue:
-            if parcel is not None:
-                parcel.release()
+        for _, message in self._queue:
+            if message is not None:
+                message.release()
         self._queue.clear()
 
     def _fill(self, view: memoryview) -> None:
@@ -205,11 +219,11 @@ class SocketWire:
             try:
                 count = self._socket.recv_into(view[got:])
             except BlockingIOError:
-                if not self._pump.wait(self, SLICE_S):
-                    self._watch.look(self._rank)
+                if not self._progress.wait(self, SLICE_S):
+                    self._liveness.check(self._rank)
                 continue
             except OSError:
                 count = 0
             if not count:
-                raise self._watch.gone(self._rank)
+                raise self._liveness.death(self._rank)
             got += count

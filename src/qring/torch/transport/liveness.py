@@ -1,4 +1,4 @@
-"""Patience: how long to wait for other ranks, and when to stop because one of them is gone."""
+"""Liveness of the other ranks of a group: deadlines, deaths and announced failures."""
 
 from __future__ import annotations
 
@@ -12,21 +12,29 @@ from collections.abc import Callable, Mapping, Sequence
 from qring.errors import PeerError
 from qring.torch.transport.arena import Arena
 
-__all__ = ["SLICE_S", "Watch"]
+__all__ = ["SLICE_S", "Liveness"]
 
 SLICE_S = 0.025
-"""Longest sleep between two looks at the other ranks."""
+"""Longest time between two checks of the other ranks."""
 
 
-class Watch:
-    """What one rank knows of the others' health, and the deadline of the present collective.
+class Liveness:
+    """The other ranks' liveness as seen by one rank, and the deadline of the present collective.
 
-    ``glance`` is called at every look and may raise, too.
+    ``also_check`` is called at every check and may raise, too.
     """
 
     __slots__ = (
-        "_arenas", "_deadline", "_leaving", "_mine", "_pidfds", "_poll", "_timeout_s",
-        "collective", "glance", "names",
+        "_arenas",
+        "_deadline",
+        "_leaving",
+        "_mine",
+        "_pidfds",
+        "_poll",
+        "_timeout_s",
+        "also_check",
+        "collective",
+        "names",
     )  # fmt: skip
 
     def __init__(self, mine: Arena, names: Sequence[int]) -> None:
@@ -36,10 +44,10 @@ class Watch:
         self._poll = select.poll()
         self._deadline, self._timeout_s, self._leaving = float("inf"), float("inf"), False
         self.collective = "set-up"
-        self.glance: Callable[[], None] = lambda: None
+        self.also_check: Callable[[], None] = lambda: None
 
     def follow(self, rank: int, arena: Arena, pid: int) -> None:
-        """Keep an eye on a rank whose arena is mapped here."""
+        """Follow the process of a rank whose arena is mapped here."""
         self._arenas[rank] = arena
         with contextlib.suppress(OSError):
             descriptor = _processes.open(pid)
@@ -48,11 +56,11 @@ class Watch:
 
     @property
     def followed(self) -> frozenset[int]:
-        """Ranks whose end shows in :meth:`dead`."""
+        """Ranks whose processes are followed."""
         return frozenset(self._pidfds.values())
 
     def begin(self, collective: str, timeout_s: float) -> None:
-        """Start the clock of a collective."""
+        """Set the deadline of a collective."""
         self.collective, self._timeout_s = collective, timeout_s
         self._deadline = time.monotonic() + timeout_s
 
@@ -60,31 +68,31 @@ class Watch:
         """Make every present and later wait fail: this rank is shutting down."""
         self._leaving = True
 
-    def look_left(self, what: str) -> None:
+    def check_leaving(self, what: str) -> None:
         """Raise :class:`PeerError` if this rank is shutting down during ``what``."""
         if self._leaving:
             raise self.closed(what)
 
     def error(self, what: str) -> PeerError:
-        """The error to raise: ``what`` happened, in which collective."""
+        """An error that names the present collective."""
         return PeerError(f"{what} during {self.collective}")
 
     def closed(self, what: str) -> PeerError:
-        """The error for what was still waiting when this rank left."""
+        """The error of an operation that was waiting when this rank left."""
         return PeerError(f"this rank left the group during {what}")
 
-    def gone(self, rank: int) -> PeerError:
-        """The error for a rank that has ended."""
+    def death(self, rank: int) -> PeerError:
+        """The error of a rank that has ended."""
         return self.error(f"rank {self.names[rank]} died or left")
 
     def dead(self) -> Mapping[int, bool]:
         """Ranks on this host whose process has ended."""
         return {self._pidfds[descriptor]: True for descriptor, _ in self._poll.poll(0)}
 
-    def look(self, waiting_for: int | None) -> None:
-        """Raise :class:`PeerError` if there is no use in waiting any longer.
+    def check(self, waiting_for: int | None) -> None:
+        """Raise :class:`PeerError` if a rank has failed, or the deadline has passed.
 
-        ``waiting_for`` is the rank whose message is needed; None means that a free slot is.
+        ``waiting_for`` is the rank whose message is awaited; None if a free slot is.
         """
         if self._leaving:
             raise self.error("this rank left the group")
@@ -93,12 +101,12 @@ class Watch:
             if note is not None:
                 raise PeerError(f"{note} (as rank {self.names[rank]} found)")
         dead = self.dead()
-        self.glance()
+        self.also_check()
         if waiting_for is None:
             for rank in dead:
-                raise self.gone(rank)
+                raise self.death(rank)
         elif waiting_for in dead:
-            raise self.gone(waiting_for)
+            raise self.death(waiting_for)
         if time.monotonic() > self._deadline:
             silent = self._root_of(waiting_for)
             who = "some rank" if silent is None else f"rank {self.names[silent]}"
@@ -116,7 +124,7 @@ class Watch:
         return rank
 
     def close(self) -> None:
-        """Stop following anybody."""
+        """Stop following all processes."""
         for descriptor in self._pidfds:
             _processes.close(descriptor)
         self._pidfds.clear()
@@ -132,7 +140,7 @@ class _Processes:
         self._users: dict[int, int] = {}
 
     def open(self, pid: int) -> int:
-        """The descriptor of a process; it stays until it is closed as often."""
+        """The descriptor of a process, to be released by :meth:`close`."""
         with self._lock:
             found = self._latest.get(pid)
             if found is None or _has_ended(found):  # the number may be another's by now
@@ -141,7 +149,7 @@ class _Processes:
             return found
 
     def close(self, descriptor: int) -> None:
-        """Do without a descriptor."""
+        """Release a descriptor; its last user closes it."""
         with self._lock:
             self._users[descriptor] -= 1
             if not self._users[descriptor]:

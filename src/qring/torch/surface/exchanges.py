@@ -1,4 +1,4 @@
-"""Collectives and messages straight from rank to rank, as PyTorch calls them."""
+"""Gather, scatter, all-to-all, send and receive under PyTorch's names."""
 
 # PyTorch overloads these methods in ways that one signature each cannot repeat.
 # mypy: disable-error-code="override, assignment"
@@ -25,12 +25,12 @@ from qring.torch.surface.untraced import untraced
 from qring.torch.surface.work import RingWork
 from qring.torch.surface.worker import named_range
 
-__all__ = ["DirectCalls"]
+__all__ = ["Exchanges"]
 
 
 @untraced
-class DirectCalls(Member):
-    """The part of the process group whose messages go straight to their destination."""
+class Exchanges(Member):
+    """The operations of the process group whose messages go directly to their destination."""
 
     def gather(
         self, output_tensors: Any, input_tensors: Any, opts: Any = None, timeout: Any = None,
@@ -118,11 +118,13 @@ class DirectCalls(Member):
         return self._submit("all_to_all_single", job, [output], opts)
 
     def send(self, tensors: Any, dst: int, tag: int = 0) -> RingWork:
-        """Send a tensor to rank ``dst``; done when it is on its way."""
+        """Send a tensor to rank ``dst``; done when the system has taken it."""
         tensor = one(tensors)
         check_dense("send", [tensor])
         with named_range("send", [tensor]):
-            return self._noted(self._post.send(tensor, self._peer(dst), tag, self._limit_s(None)))
+            return self._noted(
+                self._messages.send(tensor, self._peer(dst), tag, self._limit_s(None))
+            )
 
     def recv(self, tensors: Any, src: int, tag: int = 0) -> RingWork:
         """Receive a tensor from rank ``src``."""
@@ -130,15 +132,15 @@ class DirectCalls(Member):
         check_dense("recv", [tensor])
         with named_range("receive", [tensor]):
             return self._noted(
-                self._post.receive(tensor, self._peer(src), tag, self._limit_s(None))
+                self._messages.receive(tensor, self._peer(src), tag, self._limit_s(None))
             )
 
     def recv_anysource(self, tensors: Any, tag: int = 0) -> RingWork:
-        """Receive a tensor from whichever rank sends one first."""
+        """Receive a tensor from any rank."""
         tensor = one(tensors)
         check_dense("recv", [tensor])
         with named_range("receive", [tensor]):
-            return self._noted(self._post.receive(tensor, None, tag, self._limit_s(None)))
+            return self._noted(self._messages.receive(tensor, None, tag, self._limit_s(None)))
 
     def _peer(self, rank: int) -> int:
         if not 0 <= rank < self.size():

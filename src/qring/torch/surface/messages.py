@@ -1,4 +1,4 @@
-"""Point-to-point messages as PyTorch asks for them: charged, staged, and with a handle each."""
+"""Point-to-point messages of tensors: staged, charged, and with a handle each."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 from qring.torch.engine.carriers import Carriers
 from qring.torch.surface.staging import Staged
 from qring.torch.surface.work import RingWork
-from qring.torch.transport.mail import Mail, Receipt
+from qring.torch.transport.point_to_point import PointToPoint, PostedReceive
 
-__all__ = ["Post"]
+__all__ = ["Messages"]
 
 
-class Post:
+class Messages:
     """Sends and receives of one rank in one group."""
 
-    __slots__ = ("_lock", "_mail", "carriers")
+    __slots__ = ("_lock", "_p2p", "carriers")
 
-    def __init__(self, mail: Mail, carriers: Carriers) -> None:
-        self._mail, self.carriers = mail, carriers
+    def __init__(self, p2p: PointToPoint, carriers: Carriers) -> None:
+        self._p2p, self.carriers = p2p, carriers
         self._lock = threading.RLock()
 
     def send(self, tensor: torch.Tensor, dst: int, tag: int, timeout_s: float) -> RingWork:
@@ -35,13 +35,13 @@ class Post:
         def done(error: BaseException | None, _: int) -> None:
             work.finish(error)
 
-        self._mail.send(dst, tag, flat.view(torch.uint8).numpy(), timeout_s, done)
+        self._p2p.send(dst, tag, flat.view(torch.uint8).numpy(), timeout_s, done)
         return work
 
     def receive(
         self, tensor: torch.Tensor, src: int | None, tag: int, timeout_s: float
     ) -> RingWork:
-        """Receive a tensor from ``src``, or from whoever sends one first."""
+        """Receive a tensor from ``src``, or from any rank if that is None."""
         work = RingWork("receive", [tensor])
         staged = Staged(tensor)
 
@@ -53,7 +53,9 @@ class Post:
             work.finish(error)
 
         array = staged.flat.view(torch.uint8).numpy()
-        self._mail.receive(Receipt(src=src, tag=tag, array=array, timeout_s=timeout_s, done=done))
+        self._p2p.receive(
+            PostedReceive(src=src, tag=tag, array=array, timeout_s=timeout_s, done=done)
+        )
         return work
 
     def reset(self) -> None:
@@ -62,5 +64,5 @@ class Post:
             self.carriers.reset()
 
     def close(self) -> None:
-        """Send what is queued and leave."""
-        self._mail.close()
+        """Send what is queued and close the transport."""
+        self._p2p.close()

@@ -1,4 +1,4 @@
-"""Collectives around the ring, as PyTorch calls them: check, submit, return a handle."""
+"""Reductions, broadcasts and all-gathers under PyTorch's names: checked and submitted."""
 
 # PyTorch overloads these methods in ways that one signature each cannot repeat.
 # mypy: disable-error-code="override, assignment"
@@ -27,12 +27,12 @@ from qring.torch.surface.staging import Staged, stage
 from qring.torch.surface.untraced import untraced
 from qring.torch.surface.work import RingWork
 
-__all__ = ["RingCalls"]
+__all__ = ["Collectives"]
 
 
 @untraced
-class RingCalls(Member):
-    """The part of the process group whose messages run around the ring."""
+class Collectives(Member):
+    """The collectives of the process group that follow its topology."""
 
     def allreduce(self, tensors: Any, opts: Any = None, timeout: Any = None, **kw: Any) -> RingWork:
         """Reduce a tensor over all ranks, in place."""
@@ -158,7 +158,7 @@ class RingCalls(Member):
         return self._submit("reduce_scatter_single", job, [output], opts)
 
     def barrier(self, opts: Any = None, timeout: Any = None) -> RingWork:
-        """Return when all ranks have come."""
+        """Wait for all ranks."""
         call = self._call("barrier", opts, timeout)
         return self._submit("barrier", lambda: ring.barrier(self._node, call), [], opts)
 
