@@ -31,7 +31,7 @@ CODINGS = [
     st.integers(2, 5),
     st.integers(1, 3000),
     st.sampled_from([0.999, 0.98, 0.93, 0.8]),
-    st.sampled_from(CODINGS),
+    st.sampled_from([*(Coding(emulation=way) for way in Emulation), Coding(adaptive=True)]),
     st.sampled_from([qring.Superdense(), None]),
     st.integers(0, 2**32),
 )
@@ -163,6 +163,13 @@ def test_an_adaptive_link_comes_back_when_pairs_become_better() -> None:
 def test_what_cannot_be_is_refused(make, says) -> None:
     with pytest.raises(InputError, match=says):
         make()
+
+
+@pytest.mark.parametrize(("code", "fidelity"), [(Code.BCH, 0.9), (Code.LDPC, 0.2)])
+def test_a_code_asked_for_by_name_must_reach_the_noise(code, fidelity) -> None:
+    network = qring.Network(noise=BellDiagonal.werner(fidelity), coding=Coding(code=code))
+    with pytest.raises(InputError, match="use code auto"):
+        network.open(2, np.random.default_rng(0)).link(superdense, 0, 1)
 
 
 def test_links_are_coded_only_where_there_is_noise() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from qring.errors import InputError
+from qring.network.coded.choice import check_reach
 from qring.network.coded.coding import Coding
 from qring.network.noise import NOISELESS, BellDiagonal
 from qring.schedule.topology import Topology
@@ -75,6 +76,7 @@ class Options:
             check_instance("coding", self.coding, Coding, "Coding(), or None for no correction")
             if not self.is_noisy:
                 raise InputError("coding corrects noise, but pairs have none: give noise, too")
+            check_reach(self.noise, self.coding)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Options:

@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.encoding.codes.bch_polynomial import redundancy
+from qring.errors import InputError
 from qring.network.coded import bch_frames
 from qring.network.coded.bch_frames import BchShape
 from qring.network.coded.calibration import LIFTS, Measured, measurements
-from qring.network.coded.coding import Code, Emulation
+from qring.network.coded.coding import Code, Coding, Emulation
 from qring.network.coded.ldpc_frames import CHECK_BITS, pairs_sent
 from qring.network.noise import BellDiagonal
 
 __all__ = [
-    "DIGEST_BYTES", "Plan", "Segment", "Shape", "least_ldpc", "plan", "werner_equivalent",
+    "DIGEST_BYTES", "Plan", "Segment", "Shape", "check_reach", "least_ldpc", "plan",
+    "werner_equivalent",
 ]  # fmt: skip
 
 DIGEST_BYTES = 8
@@ -83,6 +85,23 @@ def plan(size: int, noise: BellDiagonal, code: Code, emulation: Emulation) -> Pl
     if spent >= 8 * size or all(part.shape is None for part in full):
         return Plan(())
     return Plan(tuple(full))
+
+
+def check_reach(noise: BellDiagonal, coding: Coding) -> None:
+    """Refuse a code, asked for by name, that carries nothing over pairs with this noise.
+
+    ``AUTO`` reaches everything, by plain bits.
+
+    Raises:
+        InputError: no code of the kind beats a classical bit a bit.
+    """
+    if coding.code is Code.AUTO or noise.error_probability == 0 or coding.adaptive:
+        return
+    if not _shapes(noise, coding.code, coding.emulation):
+        raise InputError(
+            f"no {coding.code.value} code beats classical bits over pairs of fidelity "
+            f"{noise.fidelity:.4g}: use code auto, which sends plain bits there, or better pairs"
+        )
 
 
 def least_ldpc(fidelity: float, lift: int) -> Measured | None:

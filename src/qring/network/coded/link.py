@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qring.ledger import Carrier
 from qring.network.coded.adaptation import REPORT_BITS, Estimate
-from qring.network.coded.choice import plan
+from qring.network.coded.choice import check_reach, plan
 from qring.network.coded.coding import Code, Coding, Emulation
 from qring.network.coded.pairs import AlikePairs, GuessedPairs
 from qring.network.coded.sending import Receipt, send
@@ -43,6 +43,7 @@ class CodedLink:
         self, wires: Wires, pairs: Pairs, noise: BellDiagonal, coding: Coding,
         rng: np.random.Generator, note: Callable[[Receipt], None],
     ) -> None:  # fmt: skip
+        check_reach(noise, coding)
         self._setup, self._online, self._back = wires
         self._coding, self._noise, self._rng, self._note = coding, noise, rng, note
         self._pairs = AlikePairs(noise, pairs)
