@@ -10,7 +10,6 @@ ties of g about g−1 times as often as inside pairs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -18,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.conflict import binomial
+from qring.conflict.index_pairs import pair_variance
 from qring.conflict.matching import Groups, Matching
 from qring.conflict.rival import Rival
-from qring.conflict.sketches import MAX_INDEX_BITS, SketchKind, maximum_moments
+from qring.conflict.search import least
+from qring.conflict.sketches import MAX_INDEX_BITS, SketchKind
 from qring.errors import InputError
 
 __all__ = [
@@ -84,8 +85,8 @@ def tie_rivals(
     shape = Shape.of(ties)
     d = shape.coords
     goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
-    signs = _least(lambda k: birthday_spread(shape, k) <= goal, 2, d)
-    terms = _least(lambda t: index_spread(shape, t, index_bits) <= goal, 2, 2 * d)
+    signs = least(lambda k: birthday_spread(shape, k) <= goal, 2, d)
+    terms = least(lambda t: index_spread(shape, t, index_bits) <= goal, 2, 2 * d)
     samples = binomial.sample_size(epsilon, delta)
     # An upstream message names sampled pairs; the server answers with their parities.
     asked = math.ceil(samples * (2 * math.log2(d) + 1))
@@ -118,7 +119,7 @@ def best_tie_rival(ties: Matching | Groups, epsilon: float, delta: float) -> Riv
         most = (best.bits - 1) // width
         if most < 2 or index_spread(shape, most, width) > goal:
             continue
-        terms = _least(lambda t, r=width: index_spread(shape, t, r) <= goal, 2, most)  # type: ignore[misc]
+        terms = least(lambda t, r=width: index_spread(shape, t, r) <= goal, 2, most)  # type: ignore[misc]
         best = Rival(name=SketchKind.INDEX, bits=terms * width, messages=terms,
                      shared_random_words=terms * shape.coords << width,
                      caveat=_INDEX.format(width))  # fmt: skip
@@ -151,40 +152,23 @@ def birthday_spread(shape: Shape, signs: int) -> float:
 def index_spread(shape: Shape, terms: int, index_bits: int, even: float | None = None) -> float:
     """Largest standard deviation of F from ``terms`` indices of 2^R shared normal directions.
 
-    The chosen direction is c_j = μ_j·g + z_j, g the unit vector of signs, z_j standard normal
-    across it and μ_j the largest of 2^R normals, of mean m. The estimate is
-    1/2 − d/(2T)·Σ_{i≠j} c_iᵀBc_j/(t(t−1)m²). ``even`` is the weight of g on the ties' uniform
+    F = 1/2 − d/(2T)·gᵀBg, g the unit vector of signs, and :func:`pair_variance` tells how the
+    estimate of gᵀBg scatters. ``even`` is the weight of g on the ties' uniform
     vectors, the worst where it is not given. Standing: exact for ties of one size, else a bound.
     """
-    d, t, share = shape.coords, terms, shape.tied / shape.coords
-    mean, spread = maximum_moments(index_bits)
-    square = mean**2
+    share = shape.tied / shape.coords
     low = -1 / (float(shape.sizes.min()) - 1)
-    pairs = t * (t - 1)
-    lengths = 2 * pairs * (spread**2 + 2 * spread * square) + 4 * pairs * (t - 2) * spread * square
-    along = 4 * t * ((t - 1) ** 2 * square + (t - 1) * spread)
 
     def variance(even: float) -> float:
-        b = even + (share - even) * low
-        turned = even + (share - even) * low**2  # |Bg|²
-        noise = max(0.0, shape.squares - 2 * turned + b * b)
-        return b * b * lengths + along * (turned - b * b) + 2 * pairs * noise
+        value = even + (share - even) * low
+        turned = even + (share - even) * low**2
+        return pair_variance(terms, index_bits, value, turned, shape.squares)
 
     weights = np.linspace(0, share, 33) if even is None else [even]
     worst = max(map(variance, weights))
-    return d / (2 * shape.tied) * math.sqrt(worst) / (pairs * square)
+    return shape.coords / (2 * shape.tied) * math.sqrt(worst)
 
 
 def _together(coords: int, signs: int, places: int) -> float:
     """Probability that so many given positions are all among ``signs`` random ones."""
     return math.prod(max(0, signs - i) / max(1, coords - i) for i in range(places))
-
-
-def _least(fits: Callable[[int], bool], low: int, high: int) -> int:
-    """The least number from ``low`` to ``high`` that fits, where larger ones fit too."""
-    if low >= high or not fits(high):
-        return high
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle + 1, high)
-    return high

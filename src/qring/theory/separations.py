@@ -30,6 +30,7 @@ __all__ = [
     "index_constant",
     "johnson_lindenstrauss_constant",
     "lowest_reference",
+    "maximum_of_normals",
     "noisy_fraction",
     "one_sided_constant",
     "optimal_error",
@@ -149,7 +150,7 @@ def index_constant(error: float, index_bits: int | None = None) -> float:
     """
     if index_bits is None:
         return _z2(error) / (2 * math.log(2))
-    return _z2(error) * index_bits / _mean_of_maximum(index_bits) ** 2
+    return _z2(error) * index_bits / maximum_of_normals(index_bits) ** 2
 
 
 def johnson_lindenstrauss_constant(error: float) -> float:
@@ -163,7 +164,7 @@ def _z2(error: float) -> float:
     return _NORMAL.inv_cdf(1 - error) ** 2
 
 
-def _mean_of_maximum(index_bits: int) -> float:
+def maximum_of_normals(index_bits: int) -> float:
     """E max of 2^R normals = ∫ (1 − Φ^n) − ∫ Φ^n over both half-lines."""
     x = np.linspace(0, 12, 6001)
     above = np.array([0.5 * math.erfc(t / math.sqrt(2)) for t in x])
@@ -261,7 +262,7 @@ def tie_index_bits(
     y = (worst + math.sqrt(worst**2 + 2 * goal * coords / others)) / (2 * goal)
     if index_bits is None:
         return y / (2 * math.log(2))
-    return y * index_bits / _mean_of_maximum(index_bits) ** 2
+    return y * index_bits / maximum_of_normals(index_bits) ** 2
 
 
 def tie_costs(coords: int, copies: int) -> TieCosts:
