@@ -32,6 +32,8 @@ def test_commands_of_the_documentation_run(page, sweep, tmp_path):
     np.save(tmp_path / "b.npy", np.eye(50)[0])
     np.save(tmp_path / "signs.npy", np.tile([1, -1], 50))
     np.save(tmp_path / "matching.npy", np.arange(100).reshape(-1, 2))
+    np.save(tmp_path / "gradient.npy", np.random.default_rng(9).normal(size=100))
+    np.save(tmp_path / "subspace.npy", np.arange(100).reshape(-1, 2))
     for command in COMMANDS[page]:  # in order: later ones use what earlier ones wrote
         words = shlex.split(command, comments=True)[1:]
         words = [name for word in words for name in _matching(word, tmp_path)]

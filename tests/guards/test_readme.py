@@ -59,6 +59,8 @@ def test_commands_run(command, tmp_path):
     np.save(tmp_path / "b.npy", np.eye(50)[0])
     np.save(tmp_path / "signs.npy", np.tile([1, -1], 50))
     np.save(tmp_path / "matching.npy", np.arange(100).reshape(-1, 2))
+    np.save(tmp_path / "gradient.npy", np.random.default_rng(9).normal(size=100))
+    np.save(tmp_path / "subspace.npy", np.arange(100).reshape(-1, 2))
     words = shlex.split(command)[1:]
     if words[0] == "train":
         words += ["--epochs", "1"]

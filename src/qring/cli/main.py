@@ -21,6 +21,7 @@ from qring.cli import (
     gapip,
     masks,
     reproduce,
+    subspace,
     tieaudit,
     train,
 )
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         masks,
         gapip,
         tieaudit,
+        subspace,
         experiment,
         circuit,
         device,

@@ -27,6 +27,7 @@ __all__ = [
     "Parity",
     "Subspace",
     "check_dimension",
+    "squared",
 ]
 
 _RANK_TOLERANCE = 1e-8  # of the largest singular value: below it a direction counts as missing

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from qring.conflict.subspace.span import Dense, check_dimension
 from qring.errors import InputError
 
-__all__ = ["Tangent"]
+__all__ = ["Tangent", "as_dense"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
