@@ -39,9 +39,10 @@ class Schedule:
 
     ``make`` returns the rounds, the same each time. ``owners[k]`` is the worker that ends up with
     chunk k of a reduce-scatter or scatter, and that brings it to an all-gather or gather; ``root``
-    is that of a broadcast, reduce, gather or scatter. Chunk i·n+j of an all-to-all goes from
-    worker i to worker j. ``scratch`` is the number of slots beyond the chunks. ``helpers`` are
-    nodes numbered after the workers that bring and take nothing, like a server.
+    is that of a broadcast, reduce, gather or scatter. Chunks of an all-to-all go from worker i to
+    worker j in blocks, i·n+j being the number of the block. ``scratch`` is the number of slots
+    beyond the chunks. ``helpers`` are nodes numbered after the workers that bring and take
+    nothing, like a server.
 
     Raises:
         InputError: sizes or workers that do not fit together.
@@ -70,8 +71,10 @@ class Schedule:
             or not all(0 <= owner < self.workers for owner in self.owners)
         ):
             raise InputError(f"{self.collective.value} needs an owner for each chunk")
-        if self.collective is Collective.ALL_TO_ALL and self.chunks != self.workers**2:
-            raise InputError(f"all-to-all among {self.workers} takes {self.workers**2} chunks")
+        if self.collective is Collective.ALL_TO_ALL and self.chunks % self.workers**2:
+            raise InputError(
+                f"all-to-all among {self.workers} takes a multiple of {self.workers**2} chunks"
+            )
 
     @property
     def nodes(self) -> int:
@@ -91,7 +94,7 @@ class Schedule:
         if kind in (Collective.ALL_GATHER, Collective.GATHER):
             return frozenset((self.owners[chunk],))
         if kind is Collective.ALL_TO_ALL:
-            return frozenset((chunk // self.workers,))
+            return frozenset((chunk * self.workers // self.chunks,))
         return frozenset((self.root,))
 
     def takers(self, chunk: int) -> frozenset[int]:
@@ -102,7 +105,7 @@ class Schedule:
         if kind in (Collective.REDUCE_SCATTER, Collective.SCATTER):
             return frozenset((self.owners[chunk],))
         if kind is Collective.ALL_TO_ALL:
-            return frozenset((chunk % self.workers,))
+            return frozenset((chunk * self.workers**2 // self.chunks % self.workers,))
         return frozenset((self.root,))
 
 

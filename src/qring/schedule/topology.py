@@ -105,7 +105,7 @@ class Topology:
         """The schedule of a collective among ``workers`` workers.
 
         A reduce-scatter or all-gather has k chunks for each worker, k·w to k·w+k−1 being worker
-        w's; only the ring numbers them as the paper does. Gather, scatter and all-to-all go
+        w's. Gather, scatter and all-to-all go
         straight to their destination in every topology. ``apart`` allows the parameter server to
         be a node of its own; otherwise it is worker 0.
 
@@ -171,7 +171,11 @@ def _sent_to(
 
 def _ring(wanted: Wanted) -> Schedule:
     gather = Direction.CLOCKWISE if wanted.option else Direction.COUNTER_CLOCKWISE
-    return ring.schedule(wanted.collective, wanted.workers, root=wanted.root, gather=gather)
+    found = ring.schedule(wanted.collective, wanted.workers, root=wanted.root, gather=gather)
+    if not found.owners:
+        return found
+    back = partial(_shifted, by=-1, workers=wanted.workers)  # worker k owns chunk k
+    return renamed(found, worker=partial(_shifted, by=0, workers=wanted.workers), chunk=back)
 
 
 def _bidirectional(wanted: Wanted) -> Schedule:

@@ -1,0 +1,1 @@
+"""Schedules in the file formats that other tools read and write."""
