@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qring.circuits.network import QiskitNetwork
-    from qring.collectives.aggregate import Aborted, Aggregate, Told
+    from qring.collectives.aggregate import Aborted, Aggregate, Outcome, Told
     from qring.collectives.all_reduce import all_reduce
     from qring.collectives.dropouts import OnDropout
     from qring.collectives.ghz.checksum import Checksum
@@ -108,6 +108,7 @@ __all__ = [
     "OnDropout",
     "OnlineCheck",
     "OutOfRange",
+    "Outcome",
     "PartialAggregate",
     "PeerError",
     "Phase",
@@ -152,6 +153,7 @@ _HOMES = {
     "QiskitNetwork": "qring.circuits.network",
     "DenseNetwork": "qring.network.dense.engine",
     "Aborted": "qring.collectives.aggregate",
+    "Outcome": "qring.collectives.aggregate",
     "Aggregate": "qring.collectives.aggregate",
     "Told": "qring.collectives.aggregate",
     "all_reduce": "qring.collectives.all_reduce",

@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from html import escape
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from qring.errors import InputError
 from qring.validate import check_enum
 
-__all__ = ["Carrier", "Entry", "Ledger", "Meter", "Phase", "Totals"]
+__all__ = [
+    "Carrier",
+    "Entry",
+    "Ledger",
+    "Meter",
+    "Phase",
+    "Totals",
+    "html_table",
+    "summary",
+]
 
 
 class Phase(str, Enum):
@@ -65,9 +75,9 @@ class Totals(NamedTuple):
     classical_bits: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ledger:
-    """Exact account of one run, or of several added together.
+    """Exact account of one run, or of several added together; ledgers add and subtract.
 
     ``counts`` maps (src, dst, phase, carrier) to a positive integer; ``rounds`` is the number
     of sequential communication rounds of the online phase.
@@ -84,6 +94,50 @@ class Ledger:
     def __add__(self, other: Ledger) -> Ledger:
         """Account of this run followed by another: counts add, rounds add."""
         return Ledger(_summed((self, other)), self.rounds + other.rounds)
+
+    def __radd__(self, other: int | Ledger) -> Ledger:
+        """Let :func:`sum` add ledgers, from its 0 on."""
+        return self if other == 0 else NotImplemented
+
+    def __sub__(self, other: Ledger) -> Ledger:
+        """What this account holds beyond ``other``, an earlier state of it.
+
+        Raises:
+            InputError: ``other`` holds something that this account does not.
+        """
+        counts = dict(self.counts)
+        for key, count in other.counts.items():
+            left = counts.get(key, 0) - count
+            if left < 0:
+                src, dst, phase, carrier = key
+                raise InputError(
+                    f"the account to take off has {count} {carrier.value}s on link {src}→{dst} "
+                    f"({phase.value}), more than the {count + left} here: take an earlier state"
+                )
+            if left:
+                counts[key] = left
+            else:
+                counts.pop(key, None)
+        if other.rounds > self.rounds:
+            raise InputError(
+                f"the account to take off has {other.rounds} rounds, more than the {self.rounds} "
+                "here: take an earlier state"
+            )
+        return Ledger(MappingProxyType(counts), self.rounds - other.rounds)
+
+    def __reduce__(self) -> tuple[Callable[..., Ledger], tuple[dict[_Key, int], int]]:
+        return _thawed, (dict(self.counts), self.rounds)  # a read-only view is not pickled
+
+    def __repr__(self) -> str:
+        return f"Ledger({summary(self)})"
+
+    def _repr_html_(self) -> str:
+        """The totals as a table, for notebooks."""
+        return html_table("Ledger", {**self.totals._asdict(), "rounds": self.rounds})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values ready for JSON: rounds, links, totals."""
+        return {"rounds": self.rounds, "links": self.rows(), "totals": self.totals._asdict()}
 
     @classmethod
     def side_by_side(cls, ledgers: Iterable[Ledger]) -> Ledger:
@@ -184,6 +238,30 @@ class Meter:
         for write in self._writers:
             write()
         return Ledger(MappingProxyType(dict(self._counts)), self.rounds)
+
+
+def summary(ledger: Ledger) -> str:
+    """The totals of a ledger that are not zero, in one line."""
+    parts = [
+        f"{count:,} {name.replace('_', ' ')}"
+        for name, count in ledger.totals._asdict().items()
+        if count
+    ]
+    return ", ".join([*parts, f"{ledger.rounds:,} rounds"])
+
+
+def html_table(heading: str, rows: Mapping[str, object]) -> str:
+    """A small HTML table of names and values, escaped; counts with thousands separators."""
+    lines = [f"<tr><th colspan=2>{escape(heading)}</th></tr>"]
+    for name, value in rows.items():
+        shown = f"{value:,}" if isinstance(value, int) else str(value)
+        label = escape(name.replace("_", " "))
+        lines.append(f"<tr><td>{label}</td><td>{escape(shown)}</td></tr>")
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _thawed(counts: dict[_Key, int], rounds: int) -> Ledger:
+    return Ledger(MappingProxyType(counts), rounds)
 
 
 def _summed(ledgers: Iterable[Ledger]) -> Mapping[_Key, int]:

@@ -18,7 +18,7 @@ from qring.theory.resources import RingResources
 from qring.training.settings import TrainSettings
 
 WORDS = qring.Integers(word_bits=4)
-NOTHING = {"sums": np.empty((0, 3)), "ledger": qring.Ledger(), "workers": 3}
+NOTHING = {"coords": 3, "ledger": qring.Ledger(), "workers": 3}
 NEEDED = {  # what a value needs beside the fields that have defaults
     qring.Entry: {"src": 0, "dst": 1, "phase": qring.Phase.SETUP, "carrier": qring.Carrier.BIT,
                   "count": 1},

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qring.collectives.aggregate import Aggregate, Method, Progress
+from qring.collectives.aggregate import Aggregate, Method, Outcome, Progress
 from qring.collectives.ring import Superdense
 from qring.errors import InputError
 from qring.network.network import Network
@@ -16,15 +16,43 @@ from qring.validate import check_able, check_instance, check_rng
 __all__ = ["all_reduce"]
 
 
+Result = TypeVar("Result", bound=Outcome)
+
+
+@overload
 def all_reduce(
     gradients: ArrayLike,
     *,
-    method: Method | None = None,
+    method: None = None,
     network: Network | None = None,
     rng: np.random.Generator | None = None,
     progress: Progress | None = None,
-) -> Aggregate:
+) -> Aggregate: ...
+
+
+@overload
+def all_reduce(
+    gradients: ArrayLike,
+    *,
+    method: Method[Result],
+    network: Network | None = None,
+    rng: np.random.Generator | None = None,
+    progress: Progress | None = None,
+) -> Result: ...
+
+
+def all_reduce(
+    gradients: ArrayLike,
+    *,
+    method: Method[Any] | None = None,
+    network: Network | None = None,
+    rng: np.random.Generator | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
     """Sum the workers' gradients and account for every carrier.
+
+    Returns what the method's ``run`` returns: an :class:`~qring.Aggregate`, or, where a run can end
+    without a sum, perhaps an :class:`~qring.Aborted`.
 
     Args:
         gradients: shape (workers, coords), at least one of each; one row a worker.
@@ -48,7 +76,8 @@ def all_reduce(
         check_rng(rng)
     rows = _as_rows(gradients)
     run = (network or Network()).open(len(rows), rng)
-    return (method or Superdense()).run(rows, run, progress or _unseen)
+    chosen: Method[Outcome] = method if method is not None else Superdense()
+    return chosen.run(rows, run, progress or _unseen)
 
 
 def _unseen(done: int, total: int) -> None:

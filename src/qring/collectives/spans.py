@@ -49,7 +49,7 @@ class Span(NamedTuple):
         return {**self._asdict(), "workers": list(self.workers), "fate": self.fate.value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PartialAggregate(Aggregate):
     """A sum of which some workers, or coordinates, may be missing, as ``spans`` say.
 

@@ -48,6 +48,8 @@ class Bundle(Protocol):
 
 def has_bundle(kind: Kind, run: Run) -> bool:
     """Whether links of a kind can be used at once in a run."""
+    if type(run) is not Run:  # one that somebody extended may do more on its links
+        return False
     if kind in (classical, exact_superdense):
         return True
     return kind is superdense and _is_fast(run)
@@ -55,6 +57,8 @@ def has_bundle(kind: Kind, run: Run) -> bool:
 
 def leaves_alone(kind: Kind, run: Run) -> bool:
     """Whether links of a kind are sure to leave messages as they were sent."""
+    if type(run) is not Run:
+        return False
     if kind in (classical, exact_superdense):
         return True
     conditions = run.conditions

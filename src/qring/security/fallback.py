@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.collectives.aggregate import Aborted, Aggregate, Method, Progress, Told
+from qring.collectives.aggregate import Aborted, Method, Outcome, Progress, Told
 from qring.collectives.dropouts import OnDropout
 from qring.collectives.ghz.method import Ghz
 from qring.collectives.ghz.outcome import GhzAborted, GivenUpError
@@ -45,7 +45,7 @@ from qring.validate import check_able, check_instance, check_whole
 __all__ = ["Fallback", "FallenBack", "Spoiled"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Spoiled(Aborted):
     """A round that ``lost`` workers spoiled, with nothing to fall back on.
 
@@ -88,7 +88,7 @@ class Spoiled(Aborted):
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FallenBack(PartialAggregate):
     """A sum that ``lost`` workers spoiled, completed by secure aggregation where that is safe.
 
@@ -132,7 +132,7 @@ class Fallback:
     What falls back is private as ``secagg`` is: computationally, no longer by the laws of physics.
     """
 
-    method: Method
+    method: Method[Outcome]
     lost: tuple[int, ...] = ()
     announced: int | None = None
     secagg: SecAgg | None = field(default=None)
@@ -151,7 +151,7 @@ class Fallback:
         if ghz is not None and ghz.weights is not None and self.secagg is not None:
             raise InputError("secagg forms sums without weights: leave them out, or secagg")
 
-    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> Aggregate:
+    def run(self, gradients: NDArray[Any], run: Run, progress: Progress) -> Outcome:
         """Sum ``gradients`` of shape (workers, coords).
 
         Raises:
@@ -237,7 +237,7 @@ class Fallback:
         gradients: NDArray[Any],
         run: Run,
         progress: Progress,
-    ) -> Aggregate:
+    ) -> Outcome:
         """Sum without the lost workers what they left untouched, and put all together."""
         encoding = getattr(_ghz(self.method) or self.method, "encoding", None)
         mixes = isinstance(encoding, DistributedGaussian)
@@ -250,7 +250,7 @@ class Fallback:
         ledger = begun.ledger + (Ledger() if second is None else second.ledger)
         if not any(span.fate is Fate.SUMMED for span in spans) or (mixes and len(spans) > 1):
             return Spoiled(
-                sums=np.empty((0, gradients.shape[1])),
+                coords=gradients.shape[1],
                 ledger=ledger,
                 workers=len(gradients),
                 lost=begun.lost,
@@ -347,14 +347,14 @@ def _masked(
 
 
 def _unread(
-    method: Method, gradients: NDArray[Any], run: Run, error: GivenUpError | RanOutError
+    method: Method[Outcome], gradients: NDArray[Any], run: Run, error: GivenUpError | RanOutError
 ) -> Aborted:
     """The outcome of a readout that failed before the loss could matter."""
     if isinstance(method, Vga):
         given_up = isinstance(error, GivenUpError)
         cause = Cause.GIVEN_UP if given_up else Cause.RAN_OUT
         return VgaRejected(
-            sums=np.empty((0, gradients.shape[1])),
+            coords=gradients.shape[1],
             ledger=run.ledger(),
             workers=run.workers,
             verdicts=(),
@@ -363,15 +363,15 @@ def _unread(
     if isinstance(error, RanOutError):
         raise error
     return GhzAborted(
-        sums=np.empty((0, gradients.shape[1])),
+        coords=gradients.shape[1],
         ledger=run.ledger(),
         workers=run.workers,
-        coords=error.coords,
+        block=error.coords,
         attempts=error.attempts,
     )
 
 
-def _ghz(method: Method) -> Ghz | None:
+def _ghz(method: Method[Outcome]) -> Ghz | None:
     """The GHZ sum that a method reads, if it does."""
     if isinstance(method, Vga):
         return method.ghz

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.collectives.aggregate import Aborted, Method
+from qring.collectives.aggregate import Aggregate, Method, Outcome
 from qring.collectives.all_reduce import all_reduce
 from qring.errors import InputError
 
@@ -137,7 +137,7 @@ def gradient_inversion(
     labels: NDArray[Any],
     *,
     clients: int,
-    method: Method | None,
+    method: Method[Outcome] | None,
     rng: np.random.Generator,
 ) -> Inversion:
     """Attack sums of ``clients`` gradients, one image each, until all whole groups are used up.
@@ -164,10 +164,10 @@ def gradient_inversion(
     return Inversion(clients=clients, images=groups.size, recovered=found, best_db=best)
 
 
-def _total(rows: Reals, method: Method | None, rng: np.random.Generator) -> Reals:
+def _total(rows: Reals, method: Method[Outcome] | None, rng: np.random.Generator) -> Reals:
     if method is None:
         return np.asarray(rows.sum(axis=0))
     result = all_reduce(rows, method=method, rng=rng)
-    if isinstance(result, Aborted):
+    if not isinstance(result, Aggregate):
         raise InputError(f"nothing to attack: {result}")
     return np.asarray(result.sum, np.float64)

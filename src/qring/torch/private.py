@@ -331,7 +331,7 @@ class PrivateHook:
         spans: tuple[Span, ...] = (),
     ) -> PrivateAborted:
         return PrivateAborted(
-            sums=np.empty((0, coords)),
+            coords=coords,
             ledger=ledger,
             workers=self.workers,
             reason=reason,

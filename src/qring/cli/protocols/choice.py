@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qring.cli.options import Uses
-from qring.collectives.aggregate import Aggregate, Method
+from qring.collectives.aggregate import Aggregate, Method, Outcome
 from qring.encoding.values import FixedPoint, FloatBits, Integers, WordEncoding
 from qring.errors import InputError
 from qring.network.network import Network
@@ -61,7 +61,7 @@ class Choice:
     """
 
     name: str
-    method: Callable[[AnyEncoding, argparse.Namespace], Method]
+    method: Callable[[AnyEncoding, argparse.Namespace], Method[Outcome]]
     add_options: Callable[[Callable[..., argparse.Action]], None] = no_options
     network: Callable[[Network, int, argparse.Namespace], Network] = as_given
     figures: Callable[[Aggregate], dict[str, int | float]] = no_figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from qring.cli.protocols.choice import AnyEncoding, words
-from qring.collectives.aggregate import Method
+from qring.collectives.aggregate import Method, Outcome
 from qring.collectives.dropouts import OnDropout, check_answer
 from qring.errors import InputError
 from qring.security.fallback import Fallback
@@ -14,7 +14,9 @@ from qring.security.secagg.method import SecAgg
 __all__ = ["with_dropouts"]
 
 
-def with_dropouts(method: Method, encoding: AnyEncoding, arguments: argparse.Namespace) -> Method:
+def with_dropouts(
+    method: Method[Outcome], encoding: AnyEncoding, arguments: argparse.Namespace
+) -> Method[Outcome]:
     """Let lost workers end the run, or be left out of a sum by secure aggregation.
 
     Raises:

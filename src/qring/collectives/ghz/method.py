@@ -33,7 +33,7 @@ __all__ = ["Ghz", "GhzAggregate", "Session"]
 _WORDS_AT_ONCE = 1 << 22
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class GhzAggregate(Aggregate):
     """An aggregate read from GHZ copies.
 
@@ -107,10 +107,10 @@ class Ghz:
             return session.result(session.read(words, progress))
         except GivenUpError as error:
             return GhzAborted(
-                sums=np.empty((0, gradients.shape[1])),
+                coords=gradients.shape[1],
                 ledger=run.ledger(),
                 workers=run.workers,
-                coords=error.coords,
+                block=error.coords,
                 attempts=error.attempts,
             )
 

@@ -24,29 +24,29 @@ class GivenUpError(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class GhzAborted(Aborted):
-    """A run that ended without a sum: a block of ``coords`` coordinates could not be read right.
+    """A run that ended without a sum: one block's coordinates, ``block`` of them, failed.
 
     Its checksum failed in every one of ``attempts`` attempts. What was announced until then tells
     sums only, if the copies were good.
     """
 
-    coords: int
+    block: int
     attempts: int
 
     @property
     def told(self) -> tuple[Told, ...]:
         """The sum, or a part of it, if the copies were good."""
-        return (Told(0, self.sums.shape[1], tuple(range(self.workers))),)
+        return (Told(0, self.coords, tuple(range(self.workers))),)
 
     def __str__(self) -> str:
-        return f"aborted: {GivenUpError(self.coords, self.attempts)}"
+        return f"aborted: {GivenUpError(self.block, self.attempts)}"
 
     def evidence(self) -> dict[str, Any]:
         """What could not be read, and how often it was tried."""
         return {
             "aborted": "a block of coordinates failed its checksum to the last attempt",
-            "coords": self.coords,
+            "block": self.block,
             "attempts": self.attempts,
         }

@@ -39,7 +39,7 @@ def _copies(readout: Digits | Shots) -> float:
     rng = np.random.default_rng(0)
     method = Ghz(encoding=Integers(word_bits=6, signed=False), readout=readout)
     result = all_reduce(rng.integers(0, 2**6, size=(4, 50)), method=method, rng=rng)
-    return float(result.copies_per_coordinate)  # type: ignore[attr-defined]
+    return float(result.copies_per_coordinate)
 
 
 def _squared_error(rng: np.random.Generator, trials: int) -> Sums:

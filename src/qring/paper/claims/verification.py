@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qring.collectives.aggregate import Aggregate, Method
+from qring.collectives.aggregate import Method, Outcome
 from qring.collectives.all_reduce import all_reduce
 from qring.collectives.ghz.method import Ghz
 from qring.collectives.ring import Classical
@@ -117,17 +117,17 @@ def _copies_factor(epsilon: float) -> float:
     return bill.states / (bill.states - bill.tests)
 
 
-def _summed(method: Method) -> Aggregate:
+def _summed(method: Method[Outcome]) -> Outcome:
     words = np.random.default_rng(0).integers(0, 64, size=(_WORKERS, 200))
     return all_reduce(words, method=method, rng=np.random.default_rng(1))
 
 
-def _online(aggregate: Aggregate) -> int:
+def _online(aggregate: Outcome) -> int:
     totals = aggregate.ledger.totals
     return totals.online_qubits + totals.online_bits
 
 
-def _against_classical(method: Method) -> float:
+def _against_classical(method: Method[Outcome]) -> float:
     """Online carriers over those of the classical ring, the same words summed."""
     return _online(_summed(method)) / _online(_summed(Classical(encoding=_WORDS)))
 

@@ -41,7 +41,7 @@ def _copies(readout: Readout, word_bits: int, coords: int, rng: np.random.Genera
     method = Ghz(encoding=Integers(word_bits=word_bits, signed=False), readout=readout)
     network = Network(qubit_noise=QubitNoise.of_visibility(_VISIBILITY, _WORKERS))
     result = all_reduce(words, method=method, network=network, rng=rng)
-    return float(result.copies_per_coordinate)  # type: ignore[attr-defined]
+    return float(result.copies_per_coordinate)
 
 
 def _readouts(rng: np.random.Generator) -> Data:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.collectives.aggregate import Method
+from qring.collectives.aggregate import Method, Outcome
 from qring.collectives.all_reduce import all_reduce
 from qring.collectives.ghz.method import Ghz, GhzAggregate
 from qring.encoding.formats import WordFormat
@@ -186,7 +186,7 @@ def _mean_reading(
 
 
 def _sampled(
-    method: Method, tampering: Tampering, setting: Setting, rng: np.random.Generator
+    method: Method[Outcome], tampering: Tampering, setting: Setting, rng: np.random.Generator
 ) -> Leak:
     """Run the protocol itself, over and over, and work out what each view tells, exactly."""
     adversary = tampering.adversary(setting)

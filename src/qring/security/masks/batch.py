@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-import numpy as np
-
 from qring.network.run import Run
 from qring.network.view import View
 from qring.security.masks.gathering import Words
@@ -63,7 +61,7 @@ def aborted(making: MaskMaking, made: Made) -> PrivateAborted | None:
     if made.reason is None:
         return None
     return PrivateAborted(
-        sums=np.empty((0, making.terms.masks)),
+        coords=making.terms.masks,
         ledger=making.ledger,
         workers=making.terms.workers,
         reason=made.reason,

@@ -205,7 +205,7 @@ class Private:
             missed = self.epsilon
             if not verdict.passed:
                 return PrivateAborted(
-                    sums=np.empty((0, gradients.shape[1])),
+                    coords=gradients.shape[1],
                     ledger=run.ledger(),
                     faults=tuple(run.faults),
                     workers=workers,
@@ -279,7 +279,7 @@ class Private:
         """End without a sum: what was summed is known to whoever listened."""
         attempts.settlement.leave()
         return PrivateAborted(
-            sums=np.empty((0, gradients.shape[1])),
+            coords=gradients.shape[1],
             ledger=attempts.ledger,
             faults=tuple(attempts.run.faults),
             workers=len(gradients),

@@ -30,7 +30,7 @@ class Reason(Enum):
     CHANGED_ONLINE = "the ring's result failed its check: noise, or somebody, changed a message"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PrivateAggregate(PartialAggregate):
     """The sum, over the workers that ``spans`` name, and what vouches for its privacy.
 
@@ -56,7 +56,7 @@ class PrivateAggregate(PartialAggregate):
         return min(1.0, self.epsilon + self.correctness)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PrivateAborted(Aborted):
     """A run that ended without a sum; masks it had taken are gone.
 

@@ -179,7 +179,7 @@ class Terms:
     ) -> SecAggAborted:
         """The outcome of a run that ended at ``stage``."""
         return SecAggAborted(
-            sums=np.empty((0, coords)),
+            coords=coords,
             ledger=ledger,
             reason=reason,
             stage=stage,

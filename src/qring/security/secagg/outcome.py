@@ -58,7 +58,7 @@ class Transcript:
     revealed: Mapping[int, Reveal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SecAggAggregate(Aggregate):
     """The sum over ``contributors``, in the hands of ``holders``.
 
@@ -81,7 +81,7 @@ class SecAggAggregate(Aggregate):
         return (Told(0, self.sums.shape[1], self.contributors),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SecAggAborted(Aborted):
     """A secure aggregation that ended without a sum.
 
@@ -101,7 +101,7 @@ class SecAggAborted(Aborted):
         """Nothing, or at the last stage perhaps the sum over the contributors."""
         if self.stage is not Stage.UNMASK:
             return ()
-        return (Told(0, self.sums.shape[1], self.contributors),)
+        return (Told(0, self.coords, self.contributors),)
 
     def __post_init__(self) -> None:
         check_enum("reason", self.reason, Reason)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from qring.collectives.aggregate import Progress
@@ -113,7 +112,7 @@ class Vga:
     ) -> VgaRejected:
         """The outcome of a run that ends without a sum."""
         return VgaRejected(
-            sums=np.empty((0, gradients.shape[1])),
+            coords=gradients.shape[1],
             ledger=run.ledger(),
             workers=len(gradients),
             verdicts=opened.verified.verdicts,

@@ -15,7 +15,7 @@ from qring.validate import check_enum
 __all__ = ["Cause", "VgaAggregate", "VgaRejected"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class VgaAggregate(GhzAggregate):
     """A sum read from copies that were tested.
 
@@ -46,7 +46,7 @@ class Cause(Enum):
     GIVEN_UP = "a block of coordinates failed its checksum to the last attempt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class VgaRejected(Aborted):
     """A run that ended without a sum.
 
@@ -75,7 +75,7 @@ class VgaRejected(Aborted):
         """Nothing, unless the readout had begun: then the sum may be."""
         if self.cause is Cause.TESTS_FAILED:
             return ()
-        return (Told(0, self.sums.shape[1], tuple(range(self.workers))),)
+        return (Told(0, self.coords, tuple(range(self.workers))),)
 
     def evidence(self) -> dict[str, Any]:
         """Why, and every test's count with its first failures."""
