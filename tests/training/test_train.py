@@ -155,7 +155,7 @@ def test_audits_are_in_the_metrics_and_leave_the_parameters_alone(tmp_path, trai
         (["--workers", "0"], "at least 1 worker"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--batch", "-3"], "batch must be at least 1"),
-        (["--learning-rate", "nan"], "learning rate"),
+        (["--learning-rate", "nan"], "learning-rate"),
         (["--noise", "2"], "error probability"),
         (["--seed", "-1"], "seed"),
         (["--data", "imagenet"], "invalid choice"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qring.numbers import seed
 from qring.cli import privacy
 from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import check_page, write_page
@@ -28,6 +29,7 @@ from qring.jsontext import to_json
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import BellDiagonal
+from qring.numbers import number, seed, whole
 from qring.paper.trace import even_lengths, ring_trace
 from qring.security.dp.encoding import DistributedGaussian
 from qring.theory.resources import RingResources
@@ -54,12 +56,12 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         help="what carries the sum (default: superdense)")  # fmt: skip
     for choice in _CHOICES.values():
         choice.add_options(add)
-    add("--word-bits", type=int, metavar="B", help="send words of B bits plus carry")
-    add("--clip", type=float, metavar="C", help="clip to [-C, C]; the range of the words")
+    add("--word-bits", type=whole, metavar="B", help="send words of B bits plus carry")
+    add("--clip", type=number(), metavar="C", help="clip to [-C, C]; the range of the words")
     privacy.add_options(add)
     add("--noise", default="0", help="superdense, private: error probability of a pair, "
         "or of its errors X,Y,Z")  # fmt: skip
-    add("--seed", type=int, default=0, help="of all randomness but secrets (default: 0)")
+    add("--seed", type=seed, default=0, help="of all randomness but secrets (default: 0)")
     add("--allow-nonfinite", action="store_true", help="let NaN and infinity through (float bits)")
     add("--integers", choices=[kind.value for kind in IntegerTensors], default="leave-out",
         help="integer tensors among floats, such as counters: leave them out, or sum them as "
@@ -72,8 +74,6 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     refuse_unused(arguments, arguments.protocol, {c.name: c.uses for c in _CHOICES.values()})
     refuse_unmet(arguments, privacy.USES)
     noise = BellDiagonal.parse(arguments.noise)

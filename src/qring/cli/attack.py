@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from qring.numbers import probability
 from qring.cli import inversion
 from qring.cli.options import Uses, refuse_unused
-from qring.cli.protocols.vga import probability
 from qring.cli.show import table
 from qring.errors import InputError
 from qring.jsontext import to_json
+from qring.numbers import number, probability, seed, whole
 from qring.security.leakage.laboratory import ATTACKS, PROTOCOLS, attack
 from qring.security.leakage.report import Leak, Setting
 from qring.security.vga.verification import CutAndChoose, HashedVerification
@@ -58,25 +59,23 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         help="vga: how copies are tested (default: hashed)")  # fmt: skip
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
         help="vga, hashed: privacy of the whole round (default: 2^-40)")  # fmt: skip
-    add("--copies-factor", type=float, default=2.0, metavar="F",
+    add("--copies-factor", type=number(), default=2.0, metavar="F",
         help="vga, cut-and-choose: copies shared for each one used (default: 2)")  # fmt: skip
-    add("--workers", type=int, default=3, help="how many there are (default: 3)")
-    add("--word-bits", type=int, default=2, metavar="B", help="bits of a word (default: 2)")
+    add("--workers", type=whole, default=3, help="how many there are (default: 3)")
+    add("--word-bits", type=whole, default=2, metavar="B", help="bits of a word (default: 2)")
     add("--copies", default="1", metavar="K",
         help="copies tampered with, or all (default: 1)")  # fmt: skip
-    add("--rounds", type=int, default=400, help="runs where sizes are sampled (default: 400)")
+    add("--rounds", type=whole, default=400, help="runs where sizes are sampled (default: 400)")
     inversion.add_options(add)
-    add("--withstood", type=int, default=1, metavar="K",
+    add("--withstood", type=whole, default=1, metavar="K",
         help="private: corrupted words that its code withstands; 0 is no code "
         "(default: 1)")  # fmt: skip
-    add("--seed", type=int, default=0, help="of all randomness (default: 0)")
+    add("--seed", type=seed, default=0, help="of all randomness (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     refuse_unused(arguments, arguments.attack, _BY_ATTACK)
     if arguments.attack == inversion.NAME:
         return inversion.run(arguments)

@@ -7,9 +7,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from qring.cli.protocols.vga import probability
+from qring.numbers import probability
 from qring.cli.show import count, table
 from qring.jsontext import to_json
+from qring.numbers import at_least, probability, whole
 from qring.theory.bills import Bill, Job, Protects, bills, winners
 from qring.theory.privacy import leak_of_static_gaussian
 
@@ -43,10 +44,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "distribution with one-time pads. Closed forms, noiseless copies and pairs.",
     )
     add = parser.add_argument
-    add("--workers", type=int, default=8, help="(default: 8)")
-    add("--coords", type=int, default=10**6, help="of a gradient (default: 1000000)")
-    add("--word-bits", type=int, default=17, help="before the carry of the sum (default: 17)")
-    add("--rounds", type=int, default=1, help="sums (default: 1)")
+    add("--workers", type=at_least(2, 10**5), default=8, help="(default: 8)")
+    add("--coords", type=whole, default=10**6, help="of a gradient (default: 1000000)")
+    add("--word-bits", type=whole, default=17, help="before the carry of the sum (default: 17)")
+    add("--rounds", type=whole, default=1, help="sums (default: 1)")
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
         help="of all rounds together, such as 1e-6 or 2^-40 (default: 2^-40)")  # fmt: skip
     add("--json", action="store_true", help="print one JSON object instead of a table")

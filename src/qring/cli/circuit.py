@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from qring.cli.options import Uses, given, refuse_unmet
 from qring.cli.show import count, table
 from qring.errors import InputError
 from qring.jsontext import to_json
+from qring.numbers import at_least, number, seed
 
 __all__ = ["add_to"]
 
@@ -98,7 +100,10 @@ def _gap_ip_phase(a: Arguments) -> GapIPPhase:
     return GapIPPhase(vectors=(_numbers(a.u), _numbers(a.v)), digits=a.digits)
 
 
-_WORKERS = ("--workers", {"type": int, "default": 3, "metavar": "N", "help": "default: 3"})
+_WORKERS = (
+    "--workers",
+    {"type": at_least(1, 10_000), "default": 3, "metavar": "N", "help": "default: 3"},
+)
 _SOURCE = (
     "--source",
     {
@@ -125,7 +130,7 @@ class _Entry(NamedTuple):
 _CIRCUITS = {
     "superdense": _Entry("two bits on one pair", _superdense, [
         ("--bits", {"default": "10", "help": "b1 and b2 (default: 10)"}),
-        ("--storage", {"type": float, "default": 0.0, "metavar": "S",
+        ("--storage", {"type": number(0, 1e6), "default": 0.0, "metavar": "S",
                        "help": "seconds that the pair waits (default: 0)"}),
     ]),
     "ghz": _Entry("one copy, phases on it, measured in X", _ghz, [
@@ -134,7 +139,8 @@ _CIRCUITS = {
     ]),
     "phase-digits": _Entry("a whole sum, digit by digit, with feed-forward", _phase_digits, [
         ("--words", {"default": "11,6,13", "help": "one a worker (default: 11,6,13)"}),
-        ("--sum-bits", {"type": int, "metavar": "B", "help": "default: as the sum needs"}),
+        ("--sum-bits", {"type": at_least(1, 62), "metavar": "B",
+                        "help": "default: as the sum needs"}),
         _SOURCE,
     ]),
     "stabiliser-test": _Entry("test a copy by a stabiliser that coins choose", _stabiliser_test, [
@@ -152,11 +158,11 @@ _CIRCUITS = {
     ]),
     "gap-ip": _Entry("a register passed to and fro, without ancilla", _gap_ip, [
         *_VECTORS,
-        ("--passes", {"type": int, "default": 3, "help": "default: 3"}),
+        ("--passes", {"type": at_least(1, 10_000), "default": 3, "help": "default: 3"}),
     ]),
     "gap-ip-phase": _Entry("iterative phase estimation with feed-forward", _gap_ip_phase, [
         *_VECTORS,
-        ("--digits", {"type": int, "default": 3, "help": "binary digits (default: 3)"}),
+        ("--digits", {"type": at_least(1, 64), "default": 3, "help": "binary digits (default: 3)"}),
     ]),
 }  # fmt: skip
 
@@ -178,16 +184,19 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         add("--format", choices=[f.value for f in Format], default="text",
             help="default: text, a drawing in characters")  # fmt: skip
         add("--draw", type=Path, metavar="FILE", help="draw it into a .png, .svg or .pdf")
-        add("--shots", type=int, metavar="N", help="run it on Aer N times instead of printing it")
+        add(
+            "--shots",
+            type=at_least(1, 10**9),
+            metavar="N",
+            help="run it on Aer N times instead of printing it",
+        )
         add("--device", type=Path, metavar="CARD", help="with the noise of a card: qring device")
-        add("--seed", type=int, default=0, help="of the run (default: 0)")
+        add("--seed", type=seed, default=0, help="of the run (default: 0)")
         add("--json", action="store_true", help="print what a run found as one JSON object")
         one.set_defaults(run=_run)
 
 
 def _run(arguments: Arguments) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     if arguments.shots is None and arguments.device is not None:
         raise InputError("a device is for running: say how often with --shots")
     refuse_unmet(arguments, _USES)
@@ -228,13 +237,13 @@ def _print_run(protocol: ProtocolCircuit, arguments: Arguments) -> None:
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"numbers are separated by commas, like 1,0.5; not {text!r}") from None
+        return tuple(map(number(-1e15, 1e15), text.split(",")))
+    except ArgumentTypeError as error:
+        raise InputError(f"numbers are separated by commas, like 1,0.5; {error}") from None
 
 
 def _whole(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"whole numbers are separated by commas, not {text!r}") from None
+        return tuple(map(at_least(0), text.split(",")))
+    except ArgumentTypeError as error:
+        raise InputError(f"whole numbers are separated by commas; {error}") from None

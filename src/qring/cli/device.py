@@ -11,6 +11,7 @@ from qring.atomic import check_writable, write_text
 from qring.circuits.device import best_line, fake_backend, make_card
 from qring.cli.options import Uses, refuse_unmet
 from qring.errors import InputError
+from qring.numbers import whole
 
 __all__ = ["add_to"]
 
@@ -25,7 +26,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("name", metavar="NAME", help="a fake device of qiskit-ibm-runtime, like FakeTorino")
-    add("--line", type=int, default=4, metavar="N",
+    add("--line", type=whole, default=4, metavar="N",
         help="take the N connected qubits in a row with the least errors (default: 4)")  # fmt: skip
     add("--qubits", metavar="Q,Q,…", help="take these qubits instead")
     add("--out", type=Path, metavar="FILE", help="write the card there instead of printing it")

@@ -12,6 +12,7 @@ from qring.atomic import check_writable, write_text
 from qring.cli.show import progress_line, table
 from qring.errors import InputError, MissingExtraError
 from qring.jsontext import to_json
+from qring.numbers import at_least
 
 __all__ = ["add_to"]
 
@@ -85,7 +86,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("name", choices=list(_REPORTS))
     parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean little")
-    parser.add_argument("--seeds", type=int, help="seeds of every arm (default: 10; quick: 2)")
+    parser.add_argument(
+        "--seeds", type=at_least(2, 10**6), help="seeds of every arm (default: 10; quick: 2)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default: runs/NAME)")
     parser.add_argument("--figure", type=Path, metavar="SVG", help="also draw the result")
     parser.add_argument("--json", action="store_true", help="print one JSON object, not a table")

@@ -23,6 +23,7 @@ from qring.conflict.strategies.sequential import Sequential
 from qring.data.gradient_files import read_gradient
 from qring.errors import InputError
 from qring.jsontext import to_json
+from qring.numbers import number, probability, seed
 
 __all__ = ["add_to"]
 
@@ -41,17 +42,19 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("files", nargs=2, type=Path, metavar="FILE", help=".npy, .safetensors or .pt state dict")
-    add("--margin", type=float, required=True, metavar="TAU", help="in (0, 1)")
-    add("--error", type=float, required=True, metavar="E", help="of the decision, in (0, 1/2)")
+    add(
+        "--margin", type=number(2e-3, 1, below=True), required=True, metavar="TAU", help="in (0, 1)"
+    )
+    add(
+        "--error", type=probability, required=True, metavar="E", help="of the decision, in (0, 1/2)"
+    )
     add("--strategy", choices=list(_STRATEGIES), default="ancilla_free")
-    add("--seed", type=int, default=0, help="of the measurements (default: 0)")
+    add("--seed", type=seed, default=0, help="of the measurements (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     (u, layout), (v, _) = (read_gradient(path) for path in arguments.files)
     if layout.left_out:
         print(f"qring: {layout.notice()}", file=sys.stderr)

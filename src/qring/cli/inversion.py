@@ -12,6 +12,7 @@ from qring.collectives.ring import Classical
 from qring.data.images import PIXELS, ImageSet, load
 from qring.errors import InputError
 from qring.jsontext import to_json
+from qring.numbers import positive, whole
 from qring.security.dp.calibration import calibrate
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.dp.plan import Promise
@@ -33,11 +34,11 @@ _DELTA = 1e-5
 
 def add_options(add: Callable[..., argparse.Action]) -> None:
     """Add what the attack can be told."""
-    add("--clients", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64], metavar="K",
+    add("--clients", type=whole, nargs="+", default=[1, 2, 4, 8, 16, 32, 64], metavar="K",
         help=f"{NAME}: gradients in a sum (default: 1 2 4 ... 64)")  # fmt: skip
-    add("--images", type=int, default=512, metavar="N",
+    add("--images", type=whole, default=512, metavar="N",
         help=f"{NAME}: digits attacked, each in one sum (default: 512)")  # fmt: skip
-    add("--dp-epsilon", type=float, metavar="E",
+    add("--dp-epsilon", type=positive, metavar="E",
         help=f"{NAME}: attack noisy sums as well, private at (E, {_DELTA:g})")  # fmt: skip
 
 

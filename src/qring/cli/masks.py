@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qring.numbers import probability
 from qring.cli.options import Uses, refuse_unmet
-from qring.cli.protocols.vga import probability
 from qring.cli.show import carriers, count, table
+from qring.cli.show import carriers, count, progress_line, table
 from qring.collectives.aggregate import Aborted
 from qring.encoding.values import Integers
 from qring.errors import InputError
@@ -18,12 +23,15 @@ from qring.jsontext import to_json
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
+from qring.numbers import at_least, number, probability, seed, whole
 from qring.security.masks.inventory import Inventory
-from qring.security.masks.method import Private, Stocked
+from qring.security.masks.leftovers import discard
+from qring.security.masks.method import Private, Stocked, fresh_masks
 from qring.security.masks.terms import DEFAULT_EPSILON
 
 __all__ = ["add_to"]
 
+_MANY, _TRIAL = 10**6, 1 << 15
 _USES = (
     Uses(
         ("--workers", "--word-bits", "--epsilon", "--tested-share", "--visibility", "--seed"),
@@ -43,23 +51,30 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="where masks are kept")
-    add("--make", type=int, metavar="N", help="make N masks: one a coordinate of each sum to come")
-    add("--workers", type=int, default=4, help="that will sum (default: 4)")
-    add("--word-bits", type=int, default=16, metavar="B", help="of their words (default: 16)")
+    add(
+        "--make",
+        type=at_least(1, 2**50),
+        metavar="N",
+        help="make N masks: one a coordinate of each sum to come",
+    )
+    add("--discard", action="store_true",
+        help="remove all masks of the folder, and what stopped makers left there")  # fmt: skip
+    add("--workers", type=whole, default=4, help="that will sum (default: 4)")
+    add("--word-bits", type=whole, default=16, metavar="B", help="of their words (default: 16)")
     add("--epsilon", type=probability, default=DEFAULT_EPSILON, metavar="E",
         help="privacy of all sums under these masks together (default: 2^-40)")  # fmt: skip
-    add("--tested-share", type=float, metavar="F",
+    add("--tested-share", type=number(), metavar="F",
         help="share of copies to test (default: what costs fewest copies)")  # fmt: skip
-    add("--visibility", type=float, default=1.0, metavar="V", help="of the copies (default: 1)")
-    add("--seed", type=int, default=0, help="of public coins, not of masks (default: 0)")
+    add("--visibility", type=number(), default=1.0, metavar="V", help="of the copies (default: 1)")
+    add("--seed", type=seed, default=0, help="of public coins, not of masks (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     refuse_unmet(arguments, _USES)
+    if arguments.discard:
+        return _discard(arguments)
     made: Stocked | None = None
     if arguments.make is not None:
         method = Private(
@@ -69,16 +84,25 @@ def _run(arguments: argparse.Namespace) -> int:
             inventory=arguments.folder,
         )
         noise = QubitNoise.of_visibility(arguments.visibility, max(1, arguments.workers))
+        network = Network(qubit_noise=noise)
+        _foretell(method, network, arguments)
         result = method.stock(
             arguments.make,
             workers=arguments.workers,
             rng=np.random.default_rng(arguments.seed),
-            network=Network(qubit_noise=noise),
+            network=network,
+            progress=progress_line("masks"),
         )
         if isinstance(result, Aborted):
             print(to_json(result.evidence()) if arguments.json else result)
             return 1
         made = result
+    elif next(iter(arguments.folder.glob(".*.part")), None) is not None:
+        print(
+            "qring: a maker of masks is at work here, or was stopped; --make and --discard remove "
+            "what stopped ones left",
+            file=sys.stderr,
+        )
     with Inventory(arguments.folder) as inventory:
         label, left = inventory.label, inventory.left
     figures: dict[str, int | float] = {
@@ -105,4 +129,47 @@ def _run(arguments: argparse.Namespace) -> int:
     if made is not None:
         rows.append(["setup, all links", carriers(made.ledger, Phase.SETUP)])
     print(table(rows))
+    return 0
+
+
+def _foretell(method: Private, network: Network, arguments: argparse.Namespace) -> None:
+    """Say what the masks will take on disk and in time, before any is made.
+
+    Raises:
+        InputError: more than the disk has.
+    """
+    masks, workers = arguments.make, arguments.workers
+    run = network.open(workers, np.random.default_rng(0))
+    terms = method.plan(masks, workers, visibility=run.visibility)
+    word = next(size for size in (1, 2, 4, 8) if 8 * size >= terms.sum_bits)
+    needed = workers * masks * 2 * word
+    there = next(folder for folder in arguments.folder.absolute().parents if folder.is_dir())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise InputError(
+            f"{masks:,} masks of {workers} workers take {needed / 1e9:,.1f} GB, and the disk has "
+            f"{free / 1e9:,.1f} GB; make fewer"
+        )
+    if masks < _MANY:
+        return
+    trial = method.plan(_TRIAL, workers, visibility=run.visibility)
+    started = time.perf_counter()
+    fresh_masks(trial, run, method.source)
+    seconds = (time.perf_counter() - started) * terms.copies / trial.copies
+    span = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
+    print(
+        f"qring: {needed / 1e9:,.2f} GB on disk, {terms.copies:,} copies, about {span}",
+        file=sys.stderr,
+    )
+
+
+def _discard(arguments: argparse.Namespace) -> int:
+    if arguments.make is not None:
+        raise InputError("--discard removes masks and --make makes them: one after the other")
+    files, leftovers = discard(arguments.folder)
+    if arguments.json:
+        answer = {"folder": str(arguments.folder), "removed": files, "leftovers": leftovers}
+        print(to_json(answer))
+    else:
+        print(f"removed the masks of {files} workers and {leftovers} leftovers of stopped makers")
     return 0

@@ -9,8 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from qring.numbers import probability
 from qring.cli.options import Uses
 from qring.errors import InputError
+from qring.numbers import positive, probability, whole
 from qring.security.dp.calibration import calibrate
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.dp.plan import Promise
@@ -24,15 +26,15 @@ _OPEN = ("superdense", "classical")
 
 def add_options(add: Callable[..., argparse.Action]) -> None:
     """Add what differential privacy can be told."""
-    add("--dp-epsilon", type=float, metavar="E",
+    add("--dp-epsilon", type=positive, metavar="E",
         help="add noise: the sum is (E, D) differentially private for a worker")  # fmt: skip
-    add("--dp-delta", type=float, default=1e-5, metavar="D", help="with --dp-epsilon "
+    add("--dp-delta", type=probability, default=1e-5, metavar="D", help="with --dp-epsilon "
         "(default: 1e-5)")  # fmt: skip
-    add("--dp-clip", type=float, default=1.0, metavar="C",
+    add("--dp-clip", type=positive, default=1.0, metavar="C",
         help="shorten gradients to the L2 length C first (default: 1)")  # fmt: skip
-    add("--dp-rounds", type=int, default=1, metavar="R",
+    add("--dp-rounds", type=whole, default=1, metavar="R",
         help="sums that the promise is for, this one included (default: 1)")  # fmt: skip
-    add("--dp-may-drop", type=int, default=0, metavar="K",
+    add("--dp-may-drop", type=whole, default=0, metavar="K",
         help="workers whose noise may be missing: lost, or dishonest (default: 0)")  # fmt: skip
 
 

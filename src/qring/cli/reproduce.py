@@ -12,6 +12,7 @@ from qring.atomic import check_writable, make_folder, write_text
 from qring.cli.show import progress_line, table
 from qring.errors import InputError
 from qring.jsontext import to_json
+from qring.numbers import at_least, seed
 from qring.paper.claim import Effort
 from qring.paper.curves.curve import draw
 from qring.paper.report import report_page
@@ -39,8 +40,14 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="ID",
         help="only this one, without plots; repeatable",
     )
-    add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (default: cores)")
-    add("--seed", type=int, default=0, help="of all samples (default: 0)")
+    add(
+        "--jobs",
+        type=at_least(1, 4096),
+        default=os.cpu_count(),
+        metavar="N",
+        help="processes (default: cores)",
+    )
+    add("--seed", type=seed, default=0, help="of all samples (default: 0)")
     add("--out", type=Path, default=Path("runs/reproduce"), metavar="DIR",
         help="folder (default: runs/reproduce)")  # fmt: skip
     add("--json", action="store_true", help="print claims.json instead of a table")
@@ -48,8 +55,6 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     if arguments.jobs < 1:
         raise InputError(f"at least 1 process is needed, not {arguments.jobs}")
     effort = Effort.QUICK if arguments.quick else Effort.FULL

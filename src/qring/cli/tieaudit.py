@@ -19,6 +19,7 @@ from qring.data.gradient_files import read_gradient
 from qring.errors import InputError
 from qring.jsontext import to_json
 from qring.network.noise import BellDiagonal
+from qring.numbers import number, probability, seed
 
 __all__ = ["add_to"]
 
@@ -35,19 +36,29 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add = parser.add_argument
     add("signs", type=Path, metavar="SIGNS", help="+1 and -1: .npy, .safetensors or .pt")
     add("matching", type=Path, metavar="MATCHING", help=".npy of integers")
-    add("--epsilon", type=float, required=True, metavar="E", help="accuracy of the fraction")
-    add("--delta", type=float, required=True, metavar="D", help="probability of a larger error")
+    add(
+        "--epsilon",
+        type=number(1e-6, 1),
+        required=True,
+        metavar="E",
+        help="accuracy of the fraction",
+    )
+    add(
+        "--delta",
+        type=probability,
+        required=True,
+        metavar="D",
+        help="probability of a larger error",
+    )
     add("--zeros", choices=[rule.value for rule in ZeroRule], default="refuse",
         help="what a zero sign counts as (default: refuse)")  # fmt: skip
     add("--noise", default="0", help="error probability of a qubit, or of its errors X,Y,Z")
-    add("--seed", type=int, default=0, help="of the measurements (default: 0)")
+    add("--seed", type=seed, default=0, help="of the measurements (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     signs = as_signs(read_gradient(arguments.signs)[0], ZeroRule(arguments.zeros))
     ties = as_ties(_read_matching(arguments.matching), signs.coords)
     result = tie_audit(

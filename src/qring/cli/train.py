@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from qring.numbers import whole
 from qring.cli.options import Uses, refuse_unmet, refuse_unused
 from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
@@ -49,7 +50,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "gradient bit goes around the simulated ring. On many hosts: "
         "torchrun ... -m qring.training.rank, with the same options.",
     )
-    parser.add_argument("--workers", type=int, default=4, help="processes (default: 4)")
+    parser.add_argument("--workers", type=whole, default=4, help="processes (default: 4)")
     add_arguments(parser)
     parser.add_argument("--compare", action="store_true", help="then train over the classical ring")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default: runs/TIME)")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -12,6 +14,7 @@ from qring.encoding.values import FixedPoint
 from qring.errors import InputError
 from qring.network.coded.coding import Coding
 from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
+from qring.numbers import number, positive, probability, train_seed, whole
 from qring.security.dp.plan import Promise
 from qring.validate import check_enum, check_instance
 
@@ -201,6 +204,16 @@ class TrainSettings:
         return [word for name, value in pairs for word in (_option(name), str(value))]
 
 
+_PLAIN: dict[type, Callable[[str], Any]] = {int: whole, float: number()}
+_READERS: dict[str, Callable[[str], Any]] = {
+    "epsilon": probability,
+    "dp_epsilon": number(0, 1e100),
+    "dp_delta": probability,
+    "dp_clip": positive,
+    "seed": train_seed,
+}
+
+
 def _defaults() -> dict[str, Any]:
     return {field.name: field.default for field in fields(TrainSettings)}
 
@@ -238,7 +251,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         value = getattr(default, name)
         parser.add_argument(
             _option(name),
-            type=type(plain),
+            type=_READERS.get(name, _PLAIN.get(type(plain), str)),
             default=plain,
             choices=[kind.value for kind in type(value)] if isinstance(value, Enum) else None,
             help=f"{helps[name]} (default: {'none' if name in ('noise', 'masks') else plain})",

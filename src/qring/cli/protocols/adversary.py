@@ -81,6 +81,6 @@ def _numbers(option: str, text: str | None) -> list[int]:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         numbers = [-1]
-    if min(numbers) < 0:
+    if not 0 <= min(numbers) <= max(numbers) < 2**63:
         raise InputError(f"{option} {text!r} is not a list of numbers from 0, such as 0,3")
     return numbers

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 from collections.abc import Callable
 
+from qring.numbers import probability
 from qring.cli.options import Uses
 from qring.cli.protocols import adversary
 from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
@@ -21,6 +22,7 @@ from qring.collectives.ghz.shots import Shots
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
 from qring.network.wiring import Announcement, Distribution
+from qring.numbers import number, probability
 
 __all__ = ["CHOICE", "COPIES", "add_options", "figures", "method", "network"]
 
@@ -37,9 +39,9 @@ def add_options(add: Callable[..., argparse.Action]) -> None:
     """Add what the copies and their readout can be told."""
     add("--readout", choices=list(_READOUTS), default="digits",
         help="ghz: how sums are read from the copies (default: digits)")  # fmt: skip
-    add("--visibility", type=float, default=1.0, metavar="V",
+    add("--visibility", type=number(), default=1.0, metavar="V",
         help="ghz: visibility of the shared copies (default: 1)")  # fmt: skip
-    add("--failure", type=float, default=1e-6, metavar="P",
+    add("--failure", type=probability, default=1e-6, metavar="P",
         help="ghz: probability that a coordinate's sum is wrong (default: 1e-6)")  # fmt: skip
     add("--announce", choices=[kind.value for kind in Announcement], default="xor-ring",
         help="ghz: how outcome bits are made public (default: xor-ring)")  # fmt: skip

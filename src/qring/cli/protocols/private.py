@@ -13,6 +13,7 @@ from qring.collectives.aggregate import Aggregate
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
 from qring.network.network import Network
+from qring.numbers import number
 from qring.security.masks.integrity import OnlineCheck
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import PrivateAggregate
@@ -24,7 +25,7 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--masks", type=Path, metavar="DIR",
         help="private: take masks out of this folder, see qring masks "
         "(default: make them for this sum alone)")  # fmt: skip
-    add("--tested-share", type=float, metavar="F",
+    add("--tested-share", type=number(), metavar="F",
         help="private: share of copies to test (default: what costs fewest copies)")  # fmt: skip
     add("--online-check", choices=[each.value for each in OnlineCheck],
         default=OnlineCheck.REQUIRED.value,

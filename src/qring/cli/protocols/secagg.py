@@ -9,6 +9,7 @@ from qring.cli.options import Uses
 from qring.cli.protocols.choice import AnyEncoding, Choice, words
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
+from qring.numbers import whole
 from qring.security.secagg.method import SecAgg
 from qring.security.secagg.outcome import Stage
 
@@ -16,7 +17,7 @@ __all__ = ["CHOICE"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
-    add("--threshold", type=int, metavar="T",
+    add("--threshold", type=whole, metavar="T",
         help="secagg: workers needed at every stage (default: n/2 + 1, rounded up: no server that "
         "lies alone reads a word)")  # fmt: skip
     add("--on-dropout", choices=[answer.value for answer in OnDropout],

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from qring.numbers import probability
 from qring.cli.options import Uses
 from qring.cli.protocols import ghz
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.collectives.aggregate import Aggregate
 from qring.errors import InputError
+from qring.numbers import number, probability, whole
 from qring.security.vga.method import Vga
 from qring.security.vga.outcome import VgaAggregate
 from qring.security.vga.verification import CutAndChoose, HashedVerification, Verification
 
-__all__ = ["CHOICE", "probability"]
+__all__ = ["CHOICE"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
@@ -23,20 +25,14 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
         help="vga, private: privacy of the whole round, such as 1e-6 or 2^-40 "
         "(default: 2^-40)")  # fmt: skip
-    add("--phase-checks", type=int, default=20, metavar="T",
+    add("--phase-checks", type=whole, default=20, metavar="T",
         help="vga, hashed: checks that guard the sums (default: 20)")  # fmt: skip
-    add("--check-block", type=int, metavar="W",
+    add("--check-block", type=whole, metavar="W",
         help="vga, hashed: copies checked together at most (default: all)")  # fmt: skip
-    add("--copies-factor", type=float, default=2.0, metavar="F",
+    add("--copies-factor", type=number(), default=2.0, metavar="F",
         help="vga, cut-and-choose: copies shared for each one used (default: 2)")  # fmt: skip
-    add("--tolerated", type=float, default=0.0, metavar="P",
+    add("--tolerated", type=number(), default=0.0, metavar="P",
         help="vga, cut-and-choose: fraction of tests that may fail (default: 0)")  # fmt: skip
-
-
-def probability(text: str) -> float:
-    """Read a number, also as a power: ``1e-6``, ``2^-40``."""
-    base, _, power = text.partition("^")
-    return float(base) ** float(power) if power else float(base)
 
 
 def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Vga:

@@ -24,10 +24,12 @@ from qring.collectives.ghz.readout import (
     digit_failure,
     set_digit,
 )
+from qring.errors import InputError
 from qring.network.ghz import GhzBatch, Words
 from qring.validate import check_enum
 
 __all__ = [
+    "MOST_COPIES",
     "Digits",
     "Repetition",
     "lead_needed",
@@ -37,6 +39,10 @@ __all__ = [
 ]
 
 
+MOST_COPIES = 1 << 16
+"""Copies a digit beyond which repetition is refused: visibility .02 and less."""
+
+_AT_ONCE = 1 << 22  # copies announced together, to bound memory
 _SIGMAS, _RARE = 7, 7
 """Reserve over the mean of adaptive readouts, in standard deviations and in leads."""
 
@@ -113,9 +119,13 @@ def majority_digit(batch: GhzBatch, digit: int, known: Words, copies: int) -> ND
     """Read one digit of every coordinate from ``copies`` copies each, announced at once."""
     if copies == 1:
         return batch.announce(digit, known).parities()
-    everywhere = np.tile(np.arange(len(batch)), copies)
-    votes = batch.announce(digit, np.tile(known, copies), everywhere).parities()
-    odd = votes.reshape(copies, -1).sum(axis=0, dtype=np.int64)
+    odd = np.zeros(len(batch), np.int64)
+    at_once = max(1, _AT_ONCE // len(batch))
+    for start in range(0, copies, at_once):
+        some = min(at_once, copies - start)
+        everywhere = np.tile(np.arange(len(batch)), some)
+        votes = batch.announce(digit, np.tile(known, some), everywhere).parities()
+        odd += votes.reshape(some, -1).sum(axis=0, dtype=np.int64)
     return np.asarray(2 * odd > copies, np.uint8)
 
 
@@ -134,11 +144,23 @@ def majority_copies(wrong: float, allowed: float) -> int:
     """Least odd number of copies whose majority errs with probability at most ``allowed``.
 
     ``wrong`` < ½ is the probability that one copy shows the other parity.
+
+    Raises:
+        InputError: more than ``MOST_COPIES``.
     """
-    copies = 1
-    while majority_error(copies, wrong) > allowed:
-        copies += 2
-    return copies
+    low, high = -1, 1  # too few, or none
+    while majority_error(high, wrong) > allowed:
+        low, high = high, 2 * high + 1
+        if high > MOST_COPIES:
+            raise InputError(
+                f"at visibility {1 - 2 * wrong:.3g} a digit takes more than {MOST_COPIES:,} copies "
+                f"to err with at most {allowed:.2g}; distil the copies, or allow more failures"
+            )
+    while high - low > 2:
+        middle = (low + high) // 2 | 1
+        middle -= 2 if middle == high else 0
+        low, high = (low, middle) if majority_error(middle, wrong) <= allowed else (middle, high)
+    return high
 
 
 def majority_error(copies: int, wrong: float) -> float:
@@ -160,7 +182,16 @@ def lead_needed(wrong: float, allowed: float) -> int:
     """Least lead k at which the leading value errs with at most ``allowed``: a random walk's exit.
 
     The error at lead k is 1/(1 + ((1−q)/q)^k), with q = ``wrong``.
+
+    Raises:
+        InputError: more than ``MOST_COPIES`` on average.
     """
     if wrong == 0:
         return 1
-    return max(1, math.ceil(math.log((1 - allowed) / allowed) / math.log((1 - wrong) / wrong)))
+    lead = max(1, math.ceil(math.log((1 - allowed) / allowed) / math.log((1 - wrong) / wrong)))
+    if lead / (1 - 2 * wrong) > MOST_COPIES:
+        raise InputError(
+            f"at visibility {1 - 2 * wrong:.3g} a digit takes more than {MOST_COPIES:,} copies to "
+            f"err with at most {allowed:.2g}; distil the copies, or allow more failures"
+        )
+    return lead

@@ -22,10 +22,12 @@ from qring.collectives.ghz.readout import (
     digit_failure,
     set_digit,
 )
+from qring.errors import InputError
 from qring.network.ghz import GhzBatch, Words
 
 __all__ = ["Kitaev", "copies_each_quadrature"]
 
+_MOST_COPIES = 1 << 11
 _ANGLES = 33
 """Phases of the first octant, ends included, at which the error is computed; the rest mirror it."""
 
@@ -80,6 +82,12 @@ def copies_each_quadrature(visibility: float, allowed: float) -> int:
     low, high = 0, 1
     while _worst_error(high, visibility) > allowed:
         low, high = high, 2 * high
+        if high > _MOST_COPIES:
+            raise InputError(
+                f"at visibility {visibility:.3g} this readout takes more than {_MOST_COPIES:,} "
+                f"copies a digit and quadrature to err with at most {allowed:.2g}; distil the "
+                "copies, or choose the digit readout"
+            )
     while high - low > 1:
         middle = (low + high) // 2
         if _worst_error(middle, visibility) > allowed:

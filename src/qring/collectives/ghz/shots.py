@@ -68,7 +68,7 @@ def shots_needed(failure: float, visibility: float, sum_bits: int) -> int:
     The angle of two estimated quadratures has variance at most 2/(N·V²), reached where one of
     them is extreme; N follows from σ = (π/2^B) / z.
     """
-    z = NormalDist().inv_cdf(1 - failure / 2)
+    z = -NormalDist().inv_cdf(failure / 2)
     sigma = math.pi / (1 << sum_bits) / z
     copies = 2 * math.ceil(1 / (check_visibility(visibility) * sigma) ** 2)
     if copies > _MOST_COPIES:

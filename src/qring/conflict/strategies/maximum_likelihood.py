@@ -15,6 +15,7 @@ from qring.errors import InputError
 
 __all__ = ["MaximumLikelihood", "schedule"]
 
+_LONGEST = 500  # beyond, the table of likelihoods takes gigabytes
 _REACH = 0.85  # passes·τ of the longest run: long enough that few runs tell the sides apart
 
 
@@ -64,6 +65,11 @@ def schedule(margin: float, error: float) -> tuple[tuple[Circuit, ...], tuple[in
         lengths.add(_informative(round(wanted)))
         wanted /= 2
     passes = np.array(sorted(lengths))
+    if longest > _LONGEST:
+        raise InputError(
+            f"margin {margin:.3g} takes runs of {longest:,} passes, more than the {_LONGEST:,} "
+            "whose likelihoods are weighed; raise it, or choose the strategy 'kitaev'"
+        )
     closeness = _closeness(passes, margin)
     ranks = np.arange(len(passes))[::-1]
     best: tuple[int, NDArray[np.int64]] | None = None

@@ -16,7 +16,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.errors import InputError
+from qring.security.masks.leftovers import exists, held
 
 __all__ = ["MaskFile", "MaskLabel", "MaskWriter", "Seen", "Taken"]
 
@@ -154,12 +155,10 @@ class MaskWriter:
     """Writes a file of masks part by part; it gets its name only when it is complete."""
 
     def __init__(self, path: Path, label: MaskLabel) -> None:
-        self._path, self._label, self._written = path, label, 0
+        self.path, self._label, self._written = path, label, 0
         self._sums: list[int] = []
         self._part = path.with_name(f".{path.name}.{label.batch.hex()[:8]}.part")
-        self._file = os.fdopen(
-            os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "w+b"
-        )
+        self._file = held(self._part)
         self._file.write(label.packed().ljust(_SLOTS[0], b"\0"))
         for moved in range(len(_SLOTS)):
             self._file.write(_sealed(_CURSOR.pack(moved, 0, 0)).ljust(512, b"\0"))
@@ -197,17 +196,18 @@ class MaskWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         try:
-            os.link(self._part, self._path)  # unlike a rename, this never replaces
+            os.link(self._part, self.path)  # unlike a rename, this never replaces
         except FileExistsError:
-            raise InputError(f"{self._path} exists already; use it up or move it away") from None
+            raise InputError(exists(self.path)) from None
         finally:
             self._part.unlink()
-        _sync_folder(self._path.parent)
+        _sync_folder(self.path.parent)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        self._file.close()
+        """Leave nothing behind, also where the disk takes no more."""
         self._part.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.close()
 
 
 class MaskFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,14 +12,21 @@ import numpy as np
 
 from qring.errors import InputError
 from qring.security.masks.file import MaskFile, MaskLabel, MaskWriter, Words
+from qring.security.masks.leftovers import NAME, exists, remove_leftovers
 from qring.security.masks.making import Made, MaskMaking, make_masks
 
-__all__ = ["Inventory", "MaskStore", "fill", "mask_path", "writers"]
+__all__ = [
+    "Inventory",
+    "MaskStore",
+    "fill",
+    "mask_path",
+    "writers",
+]
 
 
 def mask_path(folder: Path, worker: int) -> Path:
     """Where a worker's masks lie."""
-    return folder / f"worker-{worker}.masks"
+    return folder / NAME.format(worker)
 
 
 @contextmanager
@@ -30,29 +37,46 @@ def writers(folder: Path, labels: list[MaskLabel]) -> Iterator[list[MaskWriter]]
         InputError: the folder cannot be used, or holds masks of one of the workers.
     """
     open_: list[MaskWriter] = []
+    published: list[Path] = []
     try:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(folder)
             for label in labels:
                 path = mask_path(folder, label.worker)
                 if path.exists():
-                    raise InputError(f"{path} exists already; use it up or move it away")
+                    raise InputError(exists(path))
                 open_.append(MaskWriter(path, label))
         except OSError as error:
             raise InputError(f"cannot keep masks in {folder}: {error.strerror}") from None
-        yield open_
-        while open_:
-            open_[-1].publish()
-            open_.pop()
+        try:
+            yield open_
+            while open_:
+                open_[-1].publish()
+                published.append(open_.pop().path)
+        except OSError as error:
+            raise InputError(f"cannot keep masks in {folder}: {error.strerror or error}") from None
+    except BaseException:
+        for path in published:  # without all others nobody can use them
+            path.unlink(missing_ok=True)
+        raise
     finally:
         for writer in open_:
             writer.discard()
 
 
-def fill(folder: Path, making: MaskMaking, *, batch: bytes, workers: Sequence[int]) -> Made:
+def fill(
+    folder: Path,
+    making: MaskMaking,
+    *,
+    batch: bytes,
+    workers: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+) -> Made:
     """Make a batch, and keep the masks of ``workers``, those that live here, in a folder.
 
-    ``batch`` is its name, 16 random bytes. Nothing is kept unless all went well.
+    ``batch`` is its name, 16 random bytes. Nothing is kept unless all went well. ``progress`` is
+    told masks made and wanted.
 
     Raises:
         InputError: a folder that cannot be used, or noise that masks do not survive.
@@ -73,7 +97,7 @@ def fill(folder: Path, making: MaskMaking, *, batch: bytes, workers: Sequence[in
     ]
     try:
         with writers(folder, labels) as open_:
-            made = make_masks(making, _Files(open_))
+            made = make_masks(making, _Files(open_, terms.masks, progress))
             if made.reason is not None:
                 raise _UnmadeError
     except _UnmadeError:
@@ -105,10 +129,15 @@ class MaskStore:
 class _Files:
     """Masks on disk, whose files are still being written."""
 
-    def __init__(self, open_: list[MaskWriter]) -> None:
-        self._open = open_
+    def __init__(
+        self, open_: list[MaskWriter], masks: int, progress: Callable[[int, int], None] | None
+    ) -> None:
+        self._open, self._masks, self._progress, self._kept = open_, masks, progress, 0
 
     def keep(self, own: Words, total: Words) -> None:
+        self._kept += len(total)
+        if self._progress is not None:
+            self._progress(min(self._kept, self._masks), self._masks)
         for row, writer in zip(own, self._open, strict=True):
             writer.append(row, total)
 
@@ -130,11 +159,22 @@ class Inventory:
         Raises:
             InputError: a file that is missing, damaged, or of another batch.
         """
-        first = MaskFile(mask_path(folder, 0))
+        if not folder.is_dir():
+            raise InputError(f"there is no folder {folder}; make masks with: qring masks --make")
+        there = sorted(path.name for path in folder.glob(NAME.format("*")))
+        first = MaskFile(mask_path(folder, 0)) if there else None
+        if first is None:
+            raise InputError(f"{folder} holds no masks; make some with: qring masks --make")
         self.label = first.label
         self._files = [first]
         self._lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if len(there) < self.label.workers:
+                raise InputError(
+                    f"{folder} holds masks of {len(there)} of {self.label.workers} workers: their "
+                    f"maker was stopped, and nobody can use them; remove them with qring masks "
+                    f"{folder} --discard"
+                )
             for worker in range(1, self.label.workers):
                 self._files.append(MaskFile(mask_path(folder, worker)))
             for worker, file in enumerate(self._files):

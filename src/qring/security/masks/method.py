@@ -143,9 +143,17 @@ class Private:
         )
 
     def stock(
-        self, masks: int, *, workers: int, rng: np.random.Generator, network: Network | None = None
+        self,
+        masks: int,
+        *,
+        workers: int,
+        rng: np.random.Generator,
+        network: Network | None = None,
+        progress: Progress | None = None,
     ) -> Stocked | PrivateAborted:
         """Make ``masks`` masks ahead, for all workers, into the folder of the inventory.
+
+        ``progress`` is told masks made and wanted.
 
         Raises:
             InputError: no inventory, a folder that cannot be used or holds masks, or noise.
@@ -156,7 +164,13 @@ class Private:
         run = (network or Network()).open(workers, rng)
         terms = self.plan(masks, workers, visibility=run.visibility)
         making = MaskMaking(terms=terms, run=run, source=self.source, rows=workers)
-        made = fill(self.inventory, making, batch=self.source(16), workers=range(workers))
+        made = fill(
+            self.inventory,
+            making,
+            batch=self.source(16),
+            workers=range(workers),
+            progress=progress,
+        )
         return aborted(making, made) or Stocked(terms, making.ledger)
 
     def _masks(self, count: int, sum_bits: int, run: Run) -> Masks | PrivateAborted:
