@@ -1,6 +1,7 @@
 """Parse the command line, run one command, and turn errors into one line and an exit status.
 
-Exit status: 0 done, 1 the protocol aborted, 2 bad input, 3 the run failed (a rank died).
+Exit status: 0 done, 1 the protocol aborted, 2 bad input, 3 the run failed (a rank died),
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from qring.cli import (
     tieaudit,
     train,
 )
+from qring.cli.ends import ended_well
 from qring.cli.options import record_given
-from qring.errors import InputError, MissingExtraError, QringError
 
 __all__ = ["main"]
 
@@ -49,6 +50,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    return ended_well(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = _Parser(
         prog="qring", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -69,18 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         reproduce,
     ):
         command.add_to(commands)
-    try:
-        arguments = parser.parse_args(argv)
-        status: int = arguments.run(arguments)
-    except (InputError, MissingExtraError) as error:
-        print(f"qring: {error}", file=sys.stderr)
-        return 2
-    except QringError as error:
-        print(f"qring: {error}", file=sys.stderr)
-        return 3
-    except KeyboardInterrupt:
-        print("qring: interrupted", file=sys.stderr)
-        return 130
+    arguments = parser.parse_args(argv)
+    status: int = arguments.run(arguments)
     return status
 
 

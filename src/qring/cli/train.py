@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ from qring.encoding.values import BitBudget
 from qring.errors import MissingExtraError
 from qring.jsontext import to_json
 from qring.ledger import Ledger, Phase
+from qring.numbers import whole
 from qring.paper.trace import ring_trace
+from qring.training.folder import default_folder
 from qring.training.launch import launch
 from qring.training.plots import draw_audits
 from qring.training.settings import USES, Protocol, TrainSettings, add_arguments
@@ -62,10 +63,10 @@ def _run(arguments: argparse.Namespace) -> int:
     refuse_unused(arguments, arguments.protocol, _BY_PROTOCOL)
     refuse_unmet(arguments, _TOGETHER)
     settings = TrainSettings.from_arguments(arguments)
-    out: Path = arguments.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     if settings.protocol in _WORDS and not settings.dp_epsilon:
         budget = BitBudget.of(settings.word_bits, max(1, arguments.workers))
         print(f"qring: {budget}; range ±{settings.clip:g} (from --clip)", file=sys.stderr)
+    out: Path = arguments.out or default_folder()
     launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
     summary = json.loads((out / "result.json").read_text())
     ledgers = json.loads((out / "ledger.json").read_text())

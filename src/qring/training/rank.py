@@ -9,33 +9,42 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from qring.atomic import write_text
 from qring.errors import InputError, MissingExtraError, PeerError
 from qring.jsontext import to_json
-from qring.training.run import Trained, train
+from qring.training.folder import claim
+from qring.training.leash import follow_parent
 from qring.training.settings import Protocol, TrainSettings, add_arguments
+
+if TYPE_CHECKING:
+    from qring.training.run import Trained
 
 __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run as one rank; return the exit status."""
+    follow_parent()
     parser = argparse.ArgumentParser(prog="qring.training.rank", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--compare", action="store_true", help="then train over the classical ring")
+    parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminated)  # masks under way are removed
     try:
-        _run(TrainSettings.from_arguments(arguments), arguments.out, compare=arguments.compare)
+        _run(arguments)
     except (InputError, MissingExtraError) as error:
         print(f"qring: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("qring: interrupted", file=sys.stderr)
+        return 130
     except RuntimeError as error:
         # Inside backward() a PeerError comes back as a RuntimeError that quotes it.
         _, found, quoted = str(error).partition(f"{PeerError.__name__}: ")
@@ -46,17 +55,26 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _run(settings: TrainSettings, out: Path, *, compare: bool) -> None:
+def _terminated(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    settings, out = TrainSettings.from_arguments(arguments), arguments.out
     if "RANK" not in os.environ:
         raise InputError("this script is started by torchrun or by `qring train`")
     rank = int(os.environ["RANK"])
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    import torch
+
+    from qring.training.run import train
+
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // local))
-    if rank == 0:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "metrics.jsonl").write_text("")
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    if rank == 0 and not arguments.claimed and not again:
+        claim(out)
     runs = [settings]
-    if compare and settings.protocol is not Protocol.CLASSICAL:
+    if arguments.compare and settings.protocol is not Protocol.CLASSICAL:
         runs.append(settings.compared())
     results = {run.protocol.value: train(run, out) for run in runs}
     if rank == 0:
