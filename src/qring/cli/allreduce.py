@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qring.numbers import seed
 from qring.cli import privacy
 from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import check_page, write_page

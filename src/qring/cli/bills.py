@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from qring.numbers import probability
 from qring.cli.show import count, table
 from qring.jsontext import to_json
 from qring.numbers import at_least, probability, whole
@@ -44,7 +43,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "distribution with one-time pads. Closed forms, noiseless copies and pairs.",
     )
     add = parser.add_argument
-    add("--workers", type=at_least(2, 10**5), default=8, help="(default: 8)")
+    add("--workers", type=at_least(0, 10**5), default=8, help="(default: 8)")
     add("--coords", type=whole, default=10**6, help="of a gradient (default: 1000000)")
     add("--word-bits", type=whole, default=17, help="before the carry of the sum (default: 17)")
     add("--rounds", type=whole, default=1, help="sums (default: 1)")

@@ -21,7 +21,6 @@ from qring.conflict.strategies.kitaev import Kitaev
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.conflict.strategies.sequential import Sequential
 from qring.data.gradient_files import read_gradient
-from qring.errors import InputError
 from qring.jsontext import to_json
 from qring.numbers import number, probability, seed
 

@@ -29,7 +29,7 @@ from qring.cli import (
 from qring.cli.ends import ended_well
 from qring.cli.options import record_given
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
 
 _ABOUT = """\
 Quantum ring all-reduce on a simulated network, with exact accounts of qubits, ebits and bits.
@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return ended_well(lambda: _run(argv))
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def command_line() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = _Parser(
         prog="qring", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -74,7 +75,11 @@ def _run(argv: Sequence[str] | None) -> int:
         reproduce,
     ):
         command.add_to(commands)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    arguments = command_line().parse_args(argv)
     status: int = arguments.run(arguments)
     return status
 

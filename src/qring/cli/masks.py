@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time
@@ -12,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qring.numbers import probability
 from qring.cli.options import Uses, refuse_unmet
-from qring.cli.show import carriers, count, table
 from qring.cli.show import carriers, count, progress_line, table
 from qring.collectives.aggregate import Aborted
 from qring.encoding.values import Integers

@@ -17,8 +17,8 @@ from qring.conflict.subspace.audit import SubspaceAudit, subspace_audit
 from qring.conflict.subspace.rivals import best_subspace_rival
 from qring.conflict.subspace.span import Complement, Subspace
 from qring.data.gradient_files import read_gradient
-from qring.errors import InputError
 from qring.network.noise import BellDiagonal
+from qring.numbers import probability, seed
 
 __all__ = ["add_to"]
 
@@ -36,18 +36,22 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add = parser.add_argument
     add("gradient", type=Path, metavar="GRADIENT", help=".npy, .safetensors or .pt")
     add("subspace", type=Path, metavar="SUBSPACE", help=".npy or .safetensors")
-    add("--epsilon", type=float, required=True, metavar="E", help="accuracy of the share")
-    add("--delta", type=float, required=True, metavar="D", help="probability of a larger error")
+    add("--epsilon", type=probability, required=True, metavar="E", help="accuracy of the share")
+    add(
+        "--delta",
+        type=probability,
+        required=True,
+        metavar="D",
+        help="probability of a larger error",
+    )
     add("--complement", action="store_true", help="ask for the share outside the subspace")
     add("--noise", default="0", help="error probability of a qubit, or of its errors X,Y,Z")
-    add("--seed", type=int, default=0, help="of the measurements (default: 0)")
+    add("--seed", type=seed, default=0, help="of the measurements (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.seed < 0:
-        raise InputError(f"a seed is not negative: {arguments.seed}")
     gradient, layout = read_gradient(arguments.gradient)
     subspace: Subspace = read_subspace(arguments.subspace, layout)
     if arguments.complement:

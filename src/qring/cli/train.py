@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from qring.numbers import whole
 from qring.cli.options import Uses, refuse_unmet, refuse_unused
 from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table

@@ -36,7 +36,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--compare", action="store_true", help="then train over the classical ring")
     parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _terminated)  # masks under way are removed
     try:
         _run(arguments)
     except (InputError, MissingExtraError) as error:
@@ -64,6 +63,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if "RANK" not in os.environ:
         raise InputError("this script is started by torchrun or by `qring train`")
     rank = int(os.environ["RANK"])
+    if settings.masks:
+        signal.signal(signal.SIGTERM, _terminated)  # lets masks under way be removed
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     import torch
 

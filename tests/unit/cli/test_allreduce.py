@@ -280,7 +280,7 @@ def test_noise_and_lost_workers_go_together(capsys, files):
     [
         (["--dp-epsilon", 1], "give --word-bits as well"),
         (["--dp-epsilon", 1, "--word-bits", 16, "--clip", 1], "give --dp-clip"),
-        (["--dp-epsilon", 0, "--word-bits", 16], "ε must be positive"),
+        (["--dp-epsilon", 0, "--word-bits", 16], "outside [1e-100"),
         (["--dp-epsilon", 0.01, "--word-bits", 6], "use at least"),
     ],
 )

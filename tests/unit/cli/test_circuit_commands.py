@@ -64,8 +64,8 @@ def test_a_card_is_made_and_used(tmp_path, capsys):
     [
         (["circuit", "superdense", "--bits", "2"], "two bits"),
         (["circuit", "superdense", "--device", "x.json"], "--shots"),
-        (["circuit", "superdense", "--shots", "0"], "at least 1 shot"),
-        (["circuit", "superdense", "--shots", "1", "--seed", "-1"], "not negative"),
+        (["circuit", "superdense", "--shots", "0"], "outside 1.."),
+        (["circuit", "superdense", "--shots", "1", "--seed", "-1"], "outside 0..2^63-1"),
         (["circuit", "superdense", "--shots", "1", "--device", "no.json"], "cannot read"),
         (["circuit", "ghz", "--phases", "a,b"], "separated by commas"),
         (["circuit", "ghz", "--draw", "x.gif"], ".png"),
@@ -73,7 +73,7 @@ def test_a_card_is_made_and_used(tmp_path, capsys):
         (["circuit", "tie-audit", "--signs", "+0"], "+ and -"),
         (["circuit", "tie-audit", "--pairs", "0-1-2"], "like 0-5"),
         (["circuit", "tie-audit", "--pairs", "x"], "separated by commas"),
-        (["circuit", "gap-ip", "--passes", "0"], "at least 1 pass"),
+        (["circuit", "gap-ip", "--passes", "0"], "outside 1.."),
         (["device", "FakeManilaV2", "--line", "1"], "2 to 12"),
     ],
 )

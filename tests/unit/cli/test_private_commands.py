@@ -132,7 +132,7 @@ def test_lost_workers(files, capsys):
         (["--protocol", "private", *WORDS, "--drop", "1:mask"], "is not WORKER:ROUND"),
         (["--protocol", "private", *WORDS, "--drop", "7:1"], "worker 7 cannot drop out"),
         (["--protocol", "private", *WORDS, "--on-dropout", "recover"], "private cannot recover"),
-        (["--protocol", "private", *WORDS, "--masks", "nowhere"], "cannot open the masks"),
+        (["--protocol", "private", *WORDS, "--masks", "nowhere"], "there is no folder nowhere"),
         (
             ["--protocol", "secagg", *WORDS[:4], "--on-dropout", "by-chunk"],
             "secagg cannot by-chunk",

@@ -138,7 +138,7 @@ def test_gradients_and_options_that_make_no_sense_are_refused_in_one_line(capsys
         np.save(files[0], values)
         assert message in refused(capsys, *files, *ACCURACY)
     np.save(files[0], np.ones(600))
-    assert "epsilon lies" in refused(capsys, *files, "--epsilon", 0, "--delta", 0.1)
+    assert "outside [1e-100, 1)" in refused(capsys, *files, "--epsilon", 0, "--delta", 0.1)
     assert "lower the noise" in refused(capsys, *files, *ACCURACY, "--noise", 1)
     assert "seed" in refused(capsys, *files, *ACCURACY, "--seed", -1)
     assert "no such file" in refused(capsys, files[0], "nowhere.npy", *ACCURACY)

@@ -7,7 +7,6 @@ import dataclasses
 import sys
 from collections.abc import Callable
 
-from qring.numbers import probability
 from qring.cli.options import Uses
 from qring.cli.protocols import adversary
 from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from qring.numbers import probability
 from qring.cli.options import Uses
 from qring.cli.protocols import ghz
 from qring.cli.protocols.choice import AnyEncoding, Choice

@@ -27,7 +27,7 @@ from qring.network.ghz import GhzBatch, Words
 
 __all__ = ["Kitaev", "copies_each_quadrature"]
 
-_MOST_COPIES = 1 << 11
+_MOST_COPIES = 1 << 10
 _ANGLES = 33
 """Phases of the first octant, ends included, at which the error is computed; the rest mirror it."""
 
