@@ -28,7 +28,7 @@ class GapIPPasses:
     Worker 0 prepares (√(1−w)·u, √w), w = ``reference``. Between crossings the worker that holds
     it, worker 1 first, applies 1 + (e^{iφ}−1)|x⟩⟨x| for its own encoded vector x, φ = π being the
     plain reflection. The last one accepts if it finds its own vector. ``vectors`` are u and v, of
-    any length but 0. Source: theory notes section 7.
+    any length but 0. Source: docs/mathematics/conflict.md.
     """
 
     vectors: _Vectors

@@ -133,7 +133,7 @@ class PhaseDigits:
     """A whole sum mod 2^``sum_bits``, one copy a binary digit, lowest first, with feed-forward.
 
     For digit j worker i turns by π·xᵢ/2^j; worker 0 turns back by π·2^(k−j) for every lower digit k
-    that was odd. ``words`` are the xᵢ. Source: theory notes section 3.
+    that was odd. ``words`` are the xᵢ. Source: docs/mathematics/ghz.md.
     """
 
     words: tuple[int, ...]

@@ -36,7 +36,7 @@ class StabiliserTest:
     stabilisers of a GHZ state are +Z on an even-size set, and Y on an even-size set z with X
     elsewhere and the sign (−1)^(|z|/2). With ``None`` one coin chooses between the two kinds and
     others the set, uniformly; the identity is drawn once in 2ⁿ times, and then nothing is tested.
-    Source: paper section 4.3; theory notes section 4.
+    Source: paper section 4.3; docs/mathematics/verification.md.
     """
 
     workers: int
@@ -141,7 +141,7 @@ class HashedCheck:
     Every worker applies CX from its qubit of each chosen copy to its qubit of the check copy and
     measures that in Z. All outcomes are equal if no chosen copy has an amplitude error; one
     check misses any pattern of errors with probability ½ over the subset. ``subset`` says for
-    each data copy whether public coins chose it. Source: theory notes section 4.
+    each data copy whether public coins chose it. Source: docs/mathematics/verification.md.
     """
 
     workers: int
@@ -182,7 +182,8 @@ class HashedCheck:
 class ZTest:
     """Measure a copy in Z, as the offline masks test a random fraction of theirs.
 
-    All outcomes are equal unless the copy has an amplitude error. Source: theory notes section 4.
+    All outcomes are equal unless the copy has an amplitude error. Source:
+    docs/mathematics/verification.md.
     """
 
     workers: int

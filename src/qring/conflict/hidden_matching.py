@@ -79,7 +79,7 @@ def as_tie_audit(task: HiddenMatching) -> tuple[ArraySigns, Pairs]:
 
     The string is (x, x̄). A pair (i, j) with target 0 becomes (i, j) and (ī, j̄); with target 1,
     (i, j̄) and (ī, j). The paper's own reduction leaves fractions of ½ on both branches when the
-    target is balanced. Source: theory notes section 8, correcting theorem 5.
+    target is balanced. Source: docs/mathematics/conflict.md, correcting theorem 5.
     """
     d = len(task.bits)
     i, j = task.pairs[:, 0], task.pairs[:, 1]

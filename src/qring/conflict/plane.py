@@ -74,7 +74,7 @@ def acceptance(circuit: Circuit, s: ArrayLike) -> NDArray[np.float64]:
     """Probability that the run accepts, for inner products ``s``; shape of ``s``.
 
     cos²(pθ) for plain reflections, else a cosine series of degree p in 2θ. Standing: exact.
-    Source: theory notes section 7 (paper appendix D.2 to D.4 has the controlled form).
+    Source: docs/mathematics/conflict.md (paper appendix D.2 to D.4 has the controlled form).
     """
     angle = np.arccos(np.clip(overlap(s, circuit.reference), -1, 1))
     if circuit.phases is None:

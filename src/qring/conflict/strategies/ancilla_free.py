@@ -20,7 +20,7 @@ class AncillaFree:
 
     No ancilla travels, and worker 1 learns the decision. Worst-case error: exact, by the design.
     A single bit says little more than the side: the interval is the set of s that give this
-    outcome with probability above the error. Source: theory notes section 7; quantum signal
+    outcome with probability above the error. Source: docs/mathematics/conflict.md; quantum signal
     processing (Low and Chuang 2017).
     """
 

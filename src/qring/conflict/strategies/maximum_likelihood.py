@@ -25,7 +25,7 @@ class MaximumLikelihood:
 
     Nothing is adapted, so all runs could travel side by side. Shorter runs, which keep the longer
     ones from being misread, are cheap and repeated more often. Worst-case error: bound, by
-    Chernoff's on a net of rival hypotheses. Source: theory notes section 7; Suzuki et al.,
+    Chernoff's on a net of rival hypotheses. Source: docs/mathematics/conflict.md; Suzuki et al.,
     Quantum Inf. Process. 19, 75 (2020).
     """
 

@@ -25,7 +25,7 @@ class Sequential:
     which happens to the true side with probability at most ``split``·error (Ville). Beyond
     ``cap`` times the fixed design's passes, one run designed for the rest of the error decides.
     Worst-case error: bound. After every run worker 1 tells worker 0 one classical bit.
-    Source: theory notes section 7; Robbins, Ann. Math. Stat. 41, 1397 (1970).
+    Source: docs/mathematics/conflict.md; Robbins, Ann. Math. Stat. 41, 1397 (1970).
     """
 
     name = "sequential"
