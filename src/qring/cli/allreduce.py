@@ -17,7 +17,7 @@ from qring.cli.page import check_page, write_page
 from qring.cli.protocols import ghz, private, ring, secagg, vga
 from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.cli.protocols.dropouts import with_dropouts
-from qring.cli.show import busiest_link, carriers, count, lifetime, progress_line, table
+from qring.cli.show import busiest, busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aborted, Aggregate, Told
 from qring.collectives.all_reduce import all_reduce
 from qring.collectives.spans import PartialAggregate
@@ -83,6 +83,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"qring: {layout.notice()}", file=sys.stderr)
     if arguments.page is not None:
         check_page(arguments.page, arguments.protocol)
+        if _topology(arguments) != "ring":
+            raise InputError("--page shows the ring: leave out --page, or the topology")
     encoding = _encoding(rows, arguments)
     choice = _CHOICES[arguments.protocol]
     result = all_reduce(
@@ -210,7 +212,9 @@ def _as_json(
             "workers": rows.shape[0],
             "coords": rows.shape[1],
             "word_bits": arguments.word_bits,
+            "topology": _topology(arguments),
             "rounds": result.ledger.rounds,
+            "busiest_link": dict(zip(("qubits", "bits"), busiest(result.ledger), strict=True)),
             "result_hash": _hash(result.sums[0]),
             "agreed": result.agreed,
             "caveats": list(result.caveats),
@@ -255,6 +259,8 @@ def _as_table(
         shown = count(figure) if isinstance(figure, int) else f"{figure:{digits}}"
         lines.append([name.replace("_", " "), shown, "0"])
     heading = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
+    if _topology(arguments) != "ring":
+        heading += f", topology {_topology(arguments)}"
     agreement = "" if result.agreed else " at worker 0; the workers' sums DIFFER"
     closing = f"sum: sha256 {_hash(result.sums[0])[:16]}{agreement}"
     if isinstance(result, PartialAggregate) and not result.is_whole:
@@ -262,6 +268,12 @@ def _as_table(
         closing += f", of {coords - without:,} coordinates; {without:,} HAVE NO SUM, here 0"
     notes = "".join(f"\n{note}" for note in choice.notes(result))
     return f"{heading}\n\n{table(lines)}\n\n{closing}{notes}"
+
+
+def _topology(arguments: argparse.Namespace) -> str:
+    if arguments.schedule is not None:
+        return str(arguments.schedule)
+    return str(arguments.topology or "ring")
 
 
 def _told(told: Told) -> dict[str, Any]:

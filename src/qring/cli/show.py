@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from qring.ledger import Carrier, Ledger, Phase
 
-__all__ = ["busiest_link", "carriers", "count", "lifetime", "progress_line", "table"]
+__all__ = ["busiest", "busiest_link", "carriers", "count", "lifetime", "progress_line", "table"]
 
 
 def count(number: int) -> str:
@@ -37,15 +37,20 @@ def carriers(ledger: Ledger, phase: Phase) -> str:
     return _amounts(ledger.total(Carrier.QUBIT, phase), ledger.total(Carrier.BIT, phase))
 
 
-def busiest_link(ledger: Ledger) -> str:
-    """What the link that moves most carriers online moves, as text with units."""
+def busiest(ledger: Ledger) -> tuple[int, int]:
+    """Qubits and bits online on the link that moves most carriers."""
     loads: dict[tuple[int, int], list[int]] = {}
     for entry in ledger:
         if entry.phase is Phase.ONLINE and entry.carrier is not Carrier.EBIT:
             load = loads.setdefault((entry.src, entry.dst), [0, 0])
             load[entry.carrier is Carrier.BIT] += entry.count
     qubits, bits = max(loads.values(), key=sum, default=[0, 0])
-    return _amounts(qubits, bits)
+    return qubits, bits
+
+
+def busiest_link(ledger: Ledger) -> str:
+    """What the link that moves most carriers online moves, as text with units."""
+    return _amounts(*busiest(ledger))
 
 
 def lifetime(ledger: Ledger) -> str:

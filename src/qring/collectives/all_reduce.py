@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -11,6 +12,8 @@ from qring.collectives.aggregate import Aggregate, Method, Outcome, Progress
 from qring.collectives.ring import Superdense
 from qring.errors import InputError
 from qring.network.network import Network
+from qring.schedule.schedule import Schedule
+from qring.schedule.topology import Topology
 from qring.validate import check_able, check_instance, check_rng
 
 __all__ = ["all_reduce"]
@@ -27,6 +30,7 @@ def all_reduce(
     network: Network | None = None,
     rng: np.random.Generator | None = None,
     progress: Progress | None = None,
+    topology: Topology | Schedule | str | None = None,
 ) -> Aggregate: ...
 
 
@@ -38,6 +42,7 @@ def all_reduce(
     network: Network | None = None,
     rng: np.random.Generator | None = None,
     progress: Progress | None = None,
+    topology: Topology | Schedule | str | None = None,
 ) -> Result: ...
 
 
@@ -48,6 +53,7 @@ def all_reduce(
     network: Network | None = None,
     rng: np.random.Generator | None = None,
     progress: Progress | None = None,
+    topology: Topology | Schedule | str | None = None,
 ) -> Outcome:
     """Sum the workers' gradients and account for every carrier.
 
@@ -60,10 +66,14 @@ def all_reduce(
         network: noise of the links; noiseless unless said otherwise.
         rng: source of the network's errors; needed only where there is noise.
         progress: called after every round with the rounds done and the rounds there are.
+        topology: the schedule, by its name (``"halving"``, ``"tree:8"``; see
+            :data:`qring.schedule.topology.TOPOLOGIES`) or as a value; the network's unless said
+            otherwise, which is the ring unless it says otherwise.
 
     Raises:
         InputError: shapes, types or values that cannot be summed; a name in place of a method,
-            or a seed in place of a generator.
+            or a seed in place of a generator; a topology that does not exist, does not fit, or that
+            the method does not follow.
         BudgetError: words too small for the values or their sum.
 
     Source: paper section 3.2.
@@ -75,9 +85,25 @@ def all_reduce(
     if rng is not None:
         check_rng(rng)
     rows = _as_rows(gradients)
-    run = (network or Network()).open(len(rows), rng)
+    network = network or Network()
     chosen: Method[Outcome] = method if method is not None else Superdense()
+    if topology is not None:
+        network = replace(network, topology=_topology(topology))
+    if not getattr(chosen, "follows_topology", False) and network.topology != Topology():
+        raise InputError(
+            f"{type(chosen).__name__} does not follow topology {_named(network.topology)}; leave "
+            "it out, or sum with Superdense or Classical"
+        )
+    run = network.open(len(rows), rng)
     return chosen.run(rows, run, progress or _unseen)
+
+
+def _topology(found: Topology | Schedule | str) -> Topology | Schedule:
+    return found if isinstance(found, Schedule) else Topology.of(found)
+
+
+def _named(topology: Topology | Schedule) -> str:
+    return topology.name if isinstance(topology, Schedule) else str(topology)
 
 
 def _unseen(done: int, total: int) -> None:

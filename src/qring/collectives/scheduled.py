@@ -41,19 +41,25 @@ def carry_out(
 
     A worker's row is its contribution to every chunk that it brings; other chunks of the row are
     not read. Every message of a round leaves before any arrives, over the ``run``'s link of this
-    ``kind``; each round is ended. ``progress`` is called after every round with the rounds done
-    and, since a schedule does not know how many there will be, the same number.
+    ``kind``; each round in which anything travels is ended. ``progress`` is called after every
+    round with the rounds done and, since a schedule does not know how many there will be, the same
+    number.
 
     Raises:
         InputError: what links of this kind refuse.
     """
+    workers = len(values)
+    if schedule.helpers:
+        nothing = np.zeros((schedule.helpers, values.shape[1]), values.dtype)
+        values = np.concatenate((values, nothing))
     executor = _Executor(schedule, values, wire, run, kind)
     for done, hops in enumerate(schedule.rounds, 1):
         executor.carry(hops)
-        run.end_rounds()
+        if isinstance(hops, HopArrays) or any(hop.src != hop.dst for hop in hops):
+            run.end_rounds()
         if progress is not None:
             progress(done, done)
-    return executor.finish()
+    return executor.finish()[:workers]
 
 
 class _Executor:

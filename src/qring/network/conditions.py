@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from qring.errors import InputError
 from qring.network.adversary.base import Adversary
 from qring.network.coded.coding import Coding
+from qring.network.levels import Inside
 from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
+from qring.schedule.schedule import Schedule
+from qring.schedule.topology import Topology
 from qring.validate import check_flag, check_instance
 
 __all__ = ["Conditions"]
@@ -23,7 +26,9 @@ class Conditions:
     noiseless. With ``record_faults`` the result carries every sampled error of a pair.
     ``adversary`` sits where copies are made and shared; see :mod:`qring.network.adversary`. With
     ``record_view`` the result carries all that she sees and holds. With ``coding`` links correct
-    the noise of their pairs, and messages arrive as they were sent.
+    the noise of their pairs, and messages arrive as they were sent. ``topology`` is the schedule
+    of sums over links, by name or as a :class:`~qring.schedule.schedule.Schedule`; in a hierarchy
+    ``inside`` says what travels inside a host, by default what travels between hosts.
     """
 
     noise: BellDiagonal = NOISELESS
@@ -33,6 +38,8 @@ class Conditions:
     adversary: Adversary | None = None
     record_view: bool = False
     coding: Coding | None = None
+    topology: Topology | Schedule = field(default_factory=Topology)
+    inside: Inside | None = None
 
     def __post_init__(self) -> None:
         pairs = "a BellDiagonal, such as BellDiagonal.depolarising(0.1)"
@@ -52,12 +59,34 @@ class Conditions:
                     "coded links correct the errors of pairs: record_faults has none to record; "
                     "leave out coding, or record_faults"
                 )
+        check_instance("topology", self.topology, (Topology, Schedule),
+                       "Topology('halving'), or a Schedule")  # fmt: skip
+        if self.inside is not None:
+            check_instance("inside", self.inside, Inside, "Inside(), or None")
+            if self._host_size is None:
+                raise InputError(
+                    f"inside says what travels inside the hosts of a hierarchy; the topology is "
+                    f"{self.topology}: leave it out, or choose hierarchical:INNERxOUTER"
+                )
         check_flag("record_faults", self.record_faults)
         check_flag("record_view", self.record_view)
 
     def noise_between(self, src: int, dst: int) -> BellDiagonal:
         """Noise of the pairs shared for messages from ``src`` to ``dst``."""
-        return self.noise_on.get((src, dst), self.noise)
+        common = self.noise
+        if self.inside is not None and self.on_one_host(src, dst):
+            common = self.inside.noise
+        return self.noise_on.get((src, dst), common)
+
+    def on_one_host(self, src: int, dst: int) -> bool:
+        """Whether two workers are on one host of a hierarchy."""
+        size = self._host_size
+        return size is not None and src // size == dst // size
+
+    @property
+    def _host_size(self) -> int | None:
+        sizes = self.topology.sizes if isinstance(self.topology, Topology) else None
+        return sizes[0] if sizes is not None else None
 
     @property
     def is_noiseless(self) -> bool:
@@ -67,7 +96,10 @@ class Conditions:
     @property
     def worst_pair(self) -> float:
         """Largest probability of an error of a pair on any link."""
-        return max(part.error_probability for part in (self.noise, *self.noise_on.values()))
+        parts = [self.noise, *self.noise_on.values()]
+        if self.inside is not None:
+            parts.append(self.inside.noise)
+        return max(part.error_probability for part in parts)
 
     @property
     def liars(self) -> frozenset[int]:

@@ -46,7 +46,7 @@ def _in_steps(schedule: Schedule) -> tuple[list[_Hops], int]:
     steps: list[_Hops] = []
     rounds = 0
     for number, hops in enumerate(schedule.rounds):
-        rounds += 1
+        rounds += any(hop.src != hop.dst for hop in hops)
         parts: list[list[Hop]] = []
         busy: list[tuple[set[int], set[int]]] = []
         written: dict[tuple[int, int], int] = {}  # the last part that writes to a slot
