@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import qring
-from qring import FixedPoint
+from qring import FixedPoint, Integers, Neighbours
 from qring.ledger import Carrier
 from qring.security.secagg.method import SecAgg
 from qring.security.secagg.outcome import SecAggAggregate, Stage
@@ -231,6 +231,31 @@ def _agree(result: tuple[Rows, int], rows: Rows) -> None:
         raise SystemExit("Flower's mean is wrong: it was driven wrongly, no times are given")
 
 
+def thousands(quick: bool) -> list[Case]:
+    """Sums over sparse graphs, 5% lost; the ratio is of the time allowed over the time spent."""
+    cases: list[Case] = []
+    for workers, coords, allowed in [(100, 500, 20)] if quick else [
+        (1_000, 100_000, 20), (10_000, 10_000, 90)
+    ]:  # fmt: skip
+        rng = np.random.default_rng(0)
+        rows = rng.integers(-30_000, 30_000, (workers, coords), dtype=np.int16)
+        lost = rng.choice(np.arange(1, workers), workers // 20, replace=False)
+        method = SecAgg(
+            encoding=Integers(word_bits=16),
+            neighbours=Neighbours(),
+            dropouts={int(w): list(Stage)[k % 4] for k, w in enumerate(lost)},
+        )
+        results: list[Any] = []
+        spent = seconds(lambda m=method, r=rows, o=results: o.append(qring.all_reduce(r, method=m)))
+        exact = rows[list(results[0].contributors)].sum(axis=0, dtype=np.int64)
+        if not (results[0].sum == exact).all():
+            raise SystemExit("the sum over the sparse graph is wrong")
+        name = f"secagg n={workers:,} d={coords:,}, sparse, 5% lost, {allowed} s over time spent"
+        print(f"{name}: {spent:.1f} s of one core", file=sys.stderr)
+        cases.append({"case": name, "ratio": allowed / spent, "target": 1})
+    return cases
+
+
 def uplink(flower: Flower | None, quick: bool) -> list[Case]:
     workers, coords = 16, 20_000 if quick else 1_000_000
     if flower is None:
@@ -291,7 +316,7 @@ def main() -> None:
     except ImportError:
         print("flwr is not installed: its cases are skipped", file=sys.stderr)
     cases = noise(arguments.quick) + speeds(flower, arguments.quick)
-    cases += uplink(flower, arguments.quick)
+    cases += uplink(flower, arguments.quick) + thousands(arguments.quick)
     if arguments.json:
         print(json.dumps(cases))
         return

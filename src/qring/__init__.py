@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from qring.security.masks.integrity import OnlineCheck
     from qring.security.masks.method import Private
     from qring.security.masks.outcome import PrivateAborted, PrivateAggregate
+    from qring.security.secagg.graph import Neighbours
     from qring.security.secagg.method import SecAgg
     from qring.security.secagg.outcome import SecAggAborted, SecAggAggregate, Stage
     from qring.security.vga.method import Vga
@@ -104,6 +105,7 @@ __all__ = [
     "Kitaev",
     "Ledger",
     "MissingExtraError",
+    "Neighbours",
     "Network",
     "OnDropout",
     "OnlineCheck",
@@ -226,6 +228,7 @@ _HOMES = {
     "Private": "qring.security.masks.method",
     "PrivateAborted": "qring.security.masks.outcome",
     "PrivateAggregate": "qring.security.masks.outcome",
+    "Neighbours": "qring.security.secagg.graph",
     "SecAgg": "qring.security.secagg.method",
     "SecAggAborted": "qring.security.secagg.outcome",
     "SecAggAggregate": "qring.security.secagg.outcome",

@@ -54,6 +54,10 @@ class SecAggHook:
     ) -> None:
         if method.dropouts:
             raise InputError("dropouts are simulated in one process; ranks drop out by themselves")
+        if method.neighbours is not None:
+            raise InputError(
+                "ranks are all neighbours of each other: leave neighbours out of the method"
+            )
         ranks = None if process_group is None else dist.get_process_group_ranks(process_group)
         self.method, self.timeout_s = method, timeout_s
         self.ledger = Ledger()

@@ -34,6 +34,7 @@ VALUES = {
     "--verification": "hashed", "--epsilon": "2^-40", "--phase-checks": "20", "--check-block": "9",
     "--copies-factor": "2", "--tolerated": "0", "--masks": "nowhere", "--tested-share": "0.5",
     "--online-check": "required", "--code": "auto", "--emulate": "sampled",
+    "--sparse": None, "--dropout-rate": "0.1", "--corruption-rate": "0.1",
     "--threshold": "3", "--allow-nonfinite": None,
 }  # fmt: skip
 OPTIONS = sorted({o for c in _CHOICES.values() for use in c.uses for o in use.options})

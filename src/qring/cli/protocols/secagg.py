@@ -9,7 +9,8 @@ from qring.cli.options import Uses
 from qring.cli.protocols.choice import AnyEncoding, Choice, words
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
-from qring.numbers import whole
+from qring.numbers import probability, whole
+from qring.security.secagg.graph import Neighbours
 from qring.security.secagg.method import SecAgg
 from qring.security.secagg.outcome import Stage
 
@@ -20,6 +21,14 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--threshold", type=whole, metavar="T",
         help="secagg: workers needed at every stage (default: n/2 + 1, rounded up: no server that "
         "lies alone reads a word)")  # fmt: skip
+    add("--sparse", action="store_true",
+        help="secagg: share keys with few neighbours each, not with everybody; their number is "
+        "computed from the two rates")  # fmt: skip
+    add("--dropout-rate", type=probability, default=0.05, metavar="P",
+        help="secagg: share of workers that may be lost (--sparse; default: 0.05)")  # fmt: skip
+    add("--corruption-rate", type=probability, default=0.05, metavar="P",
+        help="secagg: share of workers that may collude with the server, with --sparse "
+        "(default: 0.05)")  # fmt: skip
     add("--on-dropout", choices=[answer.value for answer in OnDropout],
         help="secagg: recover the masks of lost workers (default), or abort; private: abort "
         "(default), or by-chunk: finish a chunk with them where their words are out, sum it again "
@@ -37,6 +46,9 @@ def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> SecAgg:
         threshold=arguments.threshold,
         on_dropout=OnDropout(arguments.on_dropout or "recover"),
         dropouts=dict(map(_dropout, arguments.drop)),
+        neighbours=Neighbours(dropout=arguments.dropout_rate, corruption=arguments.corruption_rate)
+        if arguments.sparse
+        else None,
     )
 
 
@@ -50,5 +62,11 @@ def _dropout(text: str) -> tuple[int, Stage]:
 
 
 CHOICE = Choice(
-    name="secagg", method=_method, add_options=_add_options, uses=(Uses(("--threshold",)),)
+    name="secagg",
+    method=_method,
+    add_options=_add_options,
+    uses=(
+        Uses(("--threshold", "--sparse")),
+        Uses(("--dropout-rate", "--corruption-rate"), "--sparse"),
+    ),
 )

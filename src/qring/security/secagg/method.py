@@ -7,9 +7,9 @@ Source: Bonawitz et al., Practical secure aggregation for privacy-preserving mac
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from qring.network.run import Run
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.secagg import shamir, steps
 from qring.security.secagg.agreement import KEY_BYTES, require_cryptography
+from qring.security.secagg.graph import Graph, Neighbourhood, Neighbours
 from qring.security.secagg.masks import Words, word_type
 from qring.security.secagg.outcome import (
     Reason,
@@ -33,9 +34,11 @@ from qring.security.secagg.outcome import (
     Transcript,
 )
 from qring.security.secagg.star import Star
-from qring.validate import check_enum, check_whole
+from qring.validate import check_enum, check_instance, check_whole
 
 __all__ = ["SecAgg", "Terms", "default_threshold"]
+
+T = TypeVar("T")
 
 _FEWEST = 3  # the sum of two tells each of them the other's gradient
 
@@ -59,6 +62,9 @@ class SecAgg:
         server: the worker through which all messages pass.
         dropouts: a scenario to simulate: the stage at which a worker falls silent. Before
             ``MASK`` or at it, its gradient is not in the sum; at ``UNMASK`` it is.
+        neighbours: rates for a sparse graph, on which a worker shares keys with k others, so that
+            thousands can take part; every worker is a neighbour of every other unless said
+            otherwise. ``threshold`` is then that of the whole sum: as many as do not drop out.
         source: gives the bytes that keys, seeds and shares are drawn from. Leave it, but in tests:
             ``rng`` plays no part.
     """
@@ -68,6 +74,7 @@ class SecAgg:
     on_dropout: OnDropout = OnDropout.RECOVER
     server: int = 0
     dropouts: Mapping[int, Stage] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
     source: steps.Source = field(default=os.urandom, repr=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +83,8 @@ class SecAgg:
         if self.threshold is not None:
             check_whole("threshold", self.threshold)
         check_whole("server", self.server)
+        if self.neighbours is not None:
+            check_instance("neighbours", self.neighbours, Neighbours, "qring.Neighbours(...)")
         for worker, stage in self.dropouts.items():
             check_whole("a worker that drops out", worker)
             check_enum("the stage of a dropout", stage, Stage)
@@ -117,8 +126,11 @@ class SecAgg:
         fewest = _FEWEST
         if isinstance(self.encoding, DistributedGaussian):  # its noise is shared out among these
             fewest = max(fewest, self.encoding.plan.fewest)
+        neighbourhood = None if self.neighbours is None else self.neighbours.plan(workers)
         threshold = self.threshold
-        if threshold is None:
+        if threshold is None and neighbourhood is not None:
+            threshold = max(fewest, workers - neighbourhood.lost)
+        elif threshold is None:
             threshold = max(fewest, default_threshold(workers))
         if not fewest <= threshold <= workers:
             raise InputError(
@@ -133,6 +145,7 @@ class SecAgg:
             sum_bits=sum_bits,
             server=self.server,
             on_dropout=self.on_dropout,
+            neighbourhood=neighbourhood,
         )
 
     def words(self, gradient: NDArray[Any], sum_bits: int) -> Words:
@@ -160,6 +173,13 @@ class Terms:
     sum_bits: int
     server: int
     on_dropout: OnDropout
+    neighbourhood: Neighbourhood | None = None
+
+    def graph(self, source: steps.Source) -> Graph | None:
+        """A sparse graph drawn for one sum; none if all workers are neighbours."""
+        if self.neighbourhood is None:
+            return None
+        return Graph(self.neighbourhood, source(KEY_BYTES))
 
     def judge(self, present: Collection[int]) -> Reason | None:
         """Whether a run must end, now that only ``present`` are left, and why."""
@@ -210,10 +230,16 @@ class Terms:
         )
 
     def _caveats(self, contributors: tuple[int, ...]) -> tuple[str, ...]:
+        if self.neighbourhood is None:
+            lies = f"any {self.threshold} workers that pool their shares"
+        else:
+            lies = f"{self.neighbourhood.threshold} neighbours of one that pool their shares"
         found = [
-            "honest-but-curious: a server that lies about who dropped out, or any "
-            f"{self.threshold} workers that pool their shares, could read single gradients"
+            "honest-but-curious: a server that lies about who dropped out, or "
+            f"{lies}, could read single gradients"
         ]
+        if self.neighbourhood is not None:
+            found.append(str(self.neighbourhood))
         lost = sorted(set(range(self.workers)) - set(contributors))
         if lost:
             names = ", ".join(map(str, lost))
@@ -236,55 +262,95 @@ class _Roles:
         self._gradients, self._progress = gradients, progress
         self._run, self._star = run, Star(run, method.server)
         self._present: dict[Stage, tuple[int, ...]] = {}
+        self._graph: Graph | None = None
 
     def outcome(self) -> SecAggAggregate | SecAggAborted:
         method, terms = self._method, self._terms
-        threshold = terms.threshold
+        self._graph = graph = terms.graph(method.source)
+        threshold = terms.threshold if graph is None else graph.threshold
 
         agreed: dict[bytes, bytes] = {}  # both ends are here: a pair's key is worked out once
         secrets = {w: steps.draw(w, method.source, agreed) for w in self._left(Stage.ADVERTISE)}
         roster = {w: steps.advertise(own) for w, own in secrets.items()}
-        others_keys = 2 * KEY_BYTES * 8 * (len(roster) - 1)
-        if ended := self._pass(Stage.ADVERTISE, 2 * KEY_BYTES * 8, others_keys):
+        keys_bits = 2 * KEY_BYTES * 8
+        if ended := self._pass(
+            Stage.ADVERTISE, lambda _: keys_bits, lambda w: keys_bits * self._near(w, roster)
+        ):
             return ended
 
         sharings = {
-            w: steps.share(secrets[w], roster, threshold, method.source)
+            w: steps.share(secrets[w], self._among(w, roster), threshold, method.source)
             for w in self._left(Stage.SHARE)
         }
-        to_all = steps.SEALED_BYTES * 8 * (len(roster) - 1)
-        from_all = steps.SEALED_BYTES * 8 * (len(sharings) - 1)
-        if ended := self._pass(Stage.SHARE, to_all, from_all):
+        agreed.clear()  # channels are open; mask keys come next
+        sealed_bits = steps.SEALED_BYTES * 8
+        if ended := self._pass(
+            Stage.SHARE,
+            lambda w: sealed_bits * self._near(w, roster),
+            lambda w: sealed_bits * self._near(w, sharings),
+        ):
             return ended
 
         total = np.zeros(0, word_type(terms.sum_bits))
         if terms.judge(self._left(Stage.MASK)) is not Reason.SERVER_LOST:
             for w in self._left(Stage.MASK):
                 words = method.words(self._gradients[w], terms.sum_bits)
-                steps.mask(secrets[w], roster, list(sharings), words, terms.sum_bits)
+                steps.mask(secrets[w], roster, self._among(w, sharings), words, terms.sum_bits)
                 if len(total):
                     total += words
                 else:
                     total = words
-        if ended := self._pass(Stage.MASK, len(total) * terms.sum_bits, 0):
+        agreed.clear()
+        masked_bits = len(total) * terms.sum_bits
+        if ended := self._pass(Stage.MASK, lambda _: masked_bits, lambda _: 0):
             return ended
 
         contributors = self._present[Stage.MASK]
+        arrived = dict.fromkeys(contributors, True)
         reveals = {
             w: steps.unmask(
                 secrets[w],
                 sharings[w],
-                {owner: sent.sealed[w] for owner, sent in sharings.items() if owner != w},
-                contributors,
+                {o: sharings[o].sealed[w] for o in self._among(w, sharings) if o != w},
+                frozenset(self._among(w, arrived)),
                 threshold,
             )
             for w in self._left(Stage.UNMASK)
         }
-        revealed = shamir.SHARE_BYTES * 8 * len(sharings)
-        if ended := self._pass(Stage.UNMASK, revealed, len(total) * terms.sum_bits):
+        share_bits = shamir.SHARE_BYTES * 8
+        if ended := self._pass(
+            Stage.UNMASK,
+            lambda w: share_bits * len(self._among(w, sharings)),
+            lambda _: masked_bits,
+        ):
             return ended
-        steps.recover(total, roster, contributors, reveals, threshold, terms.sum_bits)
+        around = None if graph is None else graph.around
+        steps.recover(total, roster, contributors, reveals, threshold, terms.sum_bits, around)
         return terms.accepted(method.encoding, total, self._run.ledger(), self._present, reveals)
+
+    def _among(self, worker: int, those: Mapping[int, T]) -> Mapping[int, T]:
+        """Which of ``those`` hold ``worker``'s shares: itself and its neighbours."""
+        if self._graph is None:
+            return those
+        near = sorted((worker, *self._graph.around(worker)))
+        return {other: those[other] for other in near if other in those}
+
+    def _near(self, worker: int, those: Mapping[int, T]) -> int:
+        """How many of ``those`` are neighbours of ``worker``."""
+        among = self._among(worker, those)
+        return len(among) - (worker in among)
+
+    def _judge(self, stage: Stage, present: tuple[int, ...]) -> Reason | None:
+        """Whether the run must end, for all or for a neighbourhood."""
+        reason = self._terms.judge(present)
+        if reason is not None or self._graph is None or stage in (Stage.ADVERTISE, Stage.SHARE):
+            return reason
+        if stage is Stage.MASK and not self._graph.connected(present):
+            return Reason.CUT
+        here = dict.fromkeys(present, True)
+        asked = present if stage is Stage.MASK else self._present[Stage.SHARE]
+        enough = all(len(self._among(w, here)) >= self._graph.threshold for w in asked)
+        return None if enough else Reason.NEIGHBOURS
 
     def _left(self, stage: Stage) -> tuple[int, ...]:
         """Who has not fallen silent by the end of ``stage``."""
@@ -296,16 +362,19 @@ class _Roles:
             or order.index(self._method.dropouts[worker]) > order.index(stage)
         )
 
-    def _pass(self, stage: Stage, up_bits: int, down_bits: int) -> SecAggAborted | None:
+    def _pass(
+        self, stage: Stage, up_bits: Callable[[int], int], down_bits: Callable[[int], int]
+    ) -> SecAggAborted | None:
         """Send what a stage sends up; then, unless the run must end, what it sends down."""
         present = self._present[stage] = self._left(stage)
-        reason = self._terms.judge(present)
+        reason = self._judge(stage, present)
+        flags = None if self._graph is None else self._graph.degree
         if reason is not Reason.SERVER_LOST:
             for worker in present:
-                self._star.up(worker, stage, up_bits)
+                self._star.up(worker, stage, up_bits(worker))
             self._star.end_round(stage)
             for worker in present:
-                self._star.down(worker, stage, 0 if reason else down_bits)
+                self._star.down(worker, stage, 0 if reason else down_bits(worker), flags)
             self._star.end_round(stage)
         self._progress(list(Stage).index(stage) + 1, len(Stage))
         if reason is None:

@@ -37,6 +37,8 @@ class Reason(Enum):
     TOO_FEW = "fewer workers than the threshold are left"
     DROPOUT = "a worker dropped out and on_dropout is abort"
     SERVER_LOST = "the server dropped out"
+    NEIGHBOURS = "a worker has fewer neighbours left than the threshold of its graph"
+    CUT = "lost workers cut the graph in two: sums of parts would be told"
 
 
 class Reveal(NamedTuple):

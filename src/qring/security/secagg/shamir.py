@@ -6,6 +6,7 @@ Source: Shamir, How to share a secret (1979).
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from qring.errors import InputError
@@ -61,15 +62,25 @@ def combine(shares: Mapping[int, int], prime: int = PRIME) -> int:
 
 @functools.lru_cache(maxsize=256)
 def _lagrange_at_zero(points: tuple[int, ...], prime: int) -> tuple[int, ...]:
-    weights = []
-    for point in points:
-        above = below = 1
-        for other in points:
-            if other != point:
-                above = above * other % prime
-                below = below * (other - point) % prime
-        weights.append(above * pow(below, -1, prime) % prime)
-    return tuple(weights)
+    product = math.prod(points)
+    below = [
+        point * math.prod(other - point for other in points if other != point) for point in points
+    ]
+    inverses = _inverses([value % prime for value in below], prime)
+    return tuple(product * inverse % prime for inverse in inverses)
+
+
+def _inverses(values: list[int], prime: int) -> list[int]:
+    """Inverses of all values, by one inversion (Montgomery's trick)."""
+    before = [1]
+    for value in values:
+        before.append(before[-1] * value % prime)
+    rest = pow(before[-1], -1, prime)
+    found = []
+    for value, product in zip(reversed(values), reversed(before[:-1]), strict=True):
+        found.append(rest * product % prime)
+        rest = rest * value % prime
+    return found[::-1]
 
 
 def _element(source: Callable[[int], bytes]) -> int:

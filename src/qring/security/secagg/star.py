@@ -26,10 +26,13 @@ class Star:
         if worker != self._server:
             self._run.wire(worker, self._server, _phase(stage)).send(Carrier.BIT, bits)
 
-    def down(self, worker: int, stage: Stage, bits: int) -> None:
-        """Send ``bits`` bits from the server, after one bit a worker: is it still there?"""
+    def down(self, worker: int, stage: Stage, bits: int, flags: int | None = None) -> None:
+        """Send ``bits`` bits from the server, after one bit a worker: is it still there?
+
+        On a sparse graph there are fewer ``flags``: one a neighbour.
+        """
         if worker != self._server:
-            told = self._run.workers + bits
+            told = (self._run.workers if flags is None else flags) + bits
             self._run.wire(self._server, worker, _phase(stage)).send(Carrier.BIT, told)
 
     def end_round(self, stage: Stage) -> None:

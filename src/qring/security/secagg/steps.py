@@ -9,6 +9,7 @@ Source: Bonawitz et al., Practical secure aggregation for privacy-preserving mac
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from qring.security.secagg.outcome import Reveal
 
 __all__ = [
     "SEALED_BYTES",
+    "Around",
     "PublicKeys",
     "Secrets",
     "Shares",
@@ -39,6 +41,11 @@ SEALED_BYTES = 2 * shamir.SHARE_BYTES + TAG_BYTES
 
 Source = Callable[[int], bytes]
 """Gives as many random bytes as asked for; ``os.urandom`` is one."""
+
+Around = Callable[[int], Collection[int]]
+"""Neighbours of a worker."""
+
+_STREAMS = 128  # key streams that are open together
 
 _CHANNEL, _MASK = b"qring secagg channel", b"qring secagg mask"
 
@@ -99,6 +106,8 @@ def share(
 ) -> Sharing:
     """Share the seed and the mask key among all of ``roster``, sealed for each holder.
 
+    On a sparse graph the roster has the worker itself and its neighbours only.
+
     Raises:
         InputError: too few on the roster, or a key that occurs twice.
     """
@@ -127,7 +136,10 @@ def mask(
     words: Words,
     sum_bits: int,
 ) -> Words:
-    """Mask ``words`` in place mod 2^B, for the worker itself and against every other sharer."""
+    """Mask ``words`` in place mod 2^B, for the worker itself and against every other sharer.
+
+    On a sparse graph ``sharers`` are those among the neighbours.
+    """
     me = secrets.worker
     added: list[bytes] = [secrets.seed]
     subtracted: list[bytes] = []
@@ -149,7 +161,8 @@ def unmask(
     """Reveal seed shares of ``contributors`` and key shares of the sharers that were lost.
 
     ``sealed`` holds the message of every other sharer. Once only: to answer two different sets
-    of contributors would show the server both shares of somebody.
+    of contributors would show the server both shares of somebody. On a sparse graph
+    ``contributors`` are those among the worker itself and its neighbours.
 
     Raises:
         InputError: contributors that are too few, or that never shared.
@@ -177,31 +190,48 @@ def recover(
     reveals: Mapping[int, Reveal],
     threshold: int,
     sum_bits: int,
+    around: Around | None = None,
 ) -> Words:
     """Take off ``total``, in place, every mask that does not cancel; what is left is the sum.
 
-    ``total`` is the sum of the contributors' masked words, ``reveals`` at least ``threshold``
-    workers' answers, by holder.
+    ``total`` is the sum of the contributors' masked words, ``reveals`` the workers' answers, by
+    holder: at least ``threshold`` for each secret. ``around`` gives a worker's neighbours, if not
+    all others are.
 
     Raises:
         InputError: too few answers.
     """
-    if len(reveals) < threshold:
-        raise InputError(f"{len(reveals)} answers cannot unmask at threshold {threshold}")
-    holders = sorted(reveals)[:threshold]
-    first = reveals[holders[0]]
+    everybody = sorted(reveals)
     added: list[bytes] = []
     subtracted: list[bytes] = []
-    for owner in first.seeds:
-        seed = shamir.combine({holder + 1: reveals[holder].seeds[owner] for holder in holders})
-        subtracted.append(seed.to_bytes(KEY_BYTES, "big"))
-    for lost in first.keys:
-        private = shamir.combine({holder + 1: reveals[holder].keys[lost] for holder in holders})
-        pair = KeyPair(private.to_bytes(KEY_BYTES, "big"))
-        for other in contributors:  # what `other` put in against the lost one goes out
-            key = pair.agree(roster[other].mask, _MASK)
+
+    def secret(owner: int, kind: Callable[[Reveal], Mapping[int, int]]) -> bytes:
+        among = everybody if around is None else sorted((owner, *around(owner)))
+        shares: dict[int, int] = {}
+        for holder in among:
+            if holder in reveals and owner in kind(reveals[holder]):
+                shares[holder + 1] = kind(reveals[holder])[owner]
+                if len(shares) == threshold:
+                    return shamir.combine(shares).to_bytes(KEY_BYTES, "big")
+        raise InputError(f"{len(shares)} answers cannot unmask at threshold {threshold}")
+
+    def settle(most: int) -> None:
+        if len(added) + len(subtracted) > most:
+            add_masks(total, added, subtracted, sum_bits)
+            added.clear()
+            subtracted.clear()
+
+    arrived = frozenset(contributors)
+    for owner in contributors:
+        subtracted.append(secret(owner, operator.attrgetter("seeds")))
+        settle(_STREAMS)
+    for lost in sorted({owner for reveal in reveals.values() for owner in reveal.keys}):
+        pair = KeyPair(secret(lost, operator.attrgetter("keys")))
+        for other in contributors if around is None else arrived.intersection(around(lost)):
+            key = pair.agree(roster[other].mask, _MASK)  # what the other put in goes out
             (added if lost < other else subtracted).append(key)
-    add_masks(total, added, subtracted, sum_bits)
+            settle(_STREAMS)
+    settle(0)
     return total
 
 
