@@ -52,7 +52,7 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
-	$(PIP) --editable '.[torch,data,files,formats,conflict,tasks,codes,secagg,flower,dp,stim,qiskit,ibm,netqasm,plots,reproduce,docs,dev]'
+	$(PIP) --editable '.[torch,data,files,formats,conflict,tasks,codes,secagg,flower,dp,stim,qiskit,ibm,netqasm,hardware,plots,reproduce,docs,dev]'
 	touch $@ $(VENV)/.ready-train
 
 # The page's tests want a browser; without one they are skipped, and say so.

@@ -1,0 +1,1 @@
+"""How entanglement is made: from physical parameters to probability, rate and state."""

@@ -1,0 +1,1 @@
+"""Memories that keep halves of pairs: decay, capacity, cutoffs and policies."""
