@@ -19,7 +19,7 @@ STATEMENTS = {
     *("theorem-4-quantum", "theorem-4-classical", "theorem-4-lower"),
     *("theorem-5-quantum", "theorem-5-classical", "appendix-c2", "appendix-c3", "appendix-c4"),
     *("appendix-d1", "appendix-d3", "appendix-d4"),
-    *("headline-factor-two", "headline-gapip", "headline-tieaudit"),
+    *("headline-factor-two", "headline-gapip", "headline-tieaudit", "hierarchy"),
 }
 
 

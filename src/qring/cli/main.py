@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from qring import __version__
 from qring.cli import (
     allreduce,
+    atlas,
     attack,
     bills,
     circuit,
@@ -71,6 +72,7 @@ def command_line() -> argparse.ArgumentParser:
         gapip,
         tieaudit,
         subspace,
+        atlas,
         experiment,
         circuit,
         device,

@@ -67,7 +67,7 @@ class Shape(NamedTuple):
 
 
 def tie_rivals(
-    ties: Matching | Groups, epsilon: float, delta: float, *, index_bits: int = 16
+    ties: Matching | Groups | Shape, epsilon: float, delta: float, *, index_bits: int = 16
 ) -> tuple[Rival, ...]:
     """Five rivals that find F within ``epsilon`` but with ``delta``, whatever the signs.
 
@@ -82,7 +82,7 @@ def tie_rivals(
     binomial.check_accuracy(epsilon, delta)
     if not 1 <= index_bits <= MAX_INDEX_BITS:
         raise InputError(f"index bits lie between 1 and {MAX_INDEX_BITS}, not at {index_bits}")
-    shape = Shape.of(ties)
+    shape = ties if isinstance(ties, Shape) else Shape.of(ties)
     d = shape.coords
     goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
     signs = least(lambda k: birthday_spread(shape, k) <= goal, 2, d)
@@ -104,13 +104,13 @@ def tie_rivals(
     )  # fmt: skip
 
 
-def best_tie_rival(ties: Matching | Groups, epsilon: float, delta: float) -> Rival:
+def best_tie_rival(ties: Matching | Groups | Shape, epsilon: float, delta: float) -> Rival:
     """The cheapest rival that is one-way and knows nothing of the ties, at the best index.
 
     Raises:
         InputError: as :func:`tie_rivals`.
     """
-    shape = Shape.of(ties)
+    shape = ties if isinstance(ties, Shape) else Shape.of(ties)
     plain = tie_rivals(ties, epsilon, delta, index_bits=MAX_INDEX_BITS)[:3]
     goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
     best = min(plain, key=lambda rival: (rival.bits, rival.name != ALL_SIGNS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qring.atomic import write_text
+from qring.paper.atlas.tables import markdown
 from qring.paper.claim import Sampled, Verdict
 from qring.paper.claims import CLAIMS
 from qring.paper.report import number
@@ -75,12 +76,13 @@ def claims_page() -> str:
 
 
 def main() -> None:
-    """Bring README.md and docs/claims.md in the current folder up to date."""
+    """Bring README.md, docs/claims.md and docs/atlas.md in the current folder up to date."""
     from pathlib import Path
 
     readme = Path("README.md")
     write_text(readme, with_table(readme.read_text(encoding="utf-8")))
     write_text(Path("docs/claims.md"), claims_page())
+    write_text(Path("docs/atlas.md"), markdown())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Every numbered statement of the paper as a value, one file a topic."""
 
-from qring.paper.claims import gap_ip, ghz, ideal, ring, tie_audit, verification
+from qring.paper.claims import gap_ip, ghz, hierarchy, ideal, ring, tie_audit, verification
 
 __all__ = ["CLAIMS"]
 
@@ -11,5 +11,6 @@ CLAIMS = (
     *verification.CLAIMS,
     *gap_ip.CLAIMS,
     *tie_audit.CLAIMS,
+    *hierarchy.CLAIMS,
 )
 """Grouped by topic: the ring, GHZ phases, privacy, conflicts."""
