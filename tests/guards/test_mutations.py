@@ -109,19 +109,19 @@ MUTANTS = {
     ),
     "masks are taken out and the cursor stays": (
         "qring.security.masks.file",
-        "_CURSOR.pack(moved + 1, first + count)",
-        "_CURSOR.pack(moved + 1, used)",
+        "_CURSOR.pack(moved + 1, stop, seen.rest)",
+        "_CURSOR.pack(moved + 1, used, seen.rest)",
         ["tests/unit/security/test_mask_inventory.py::test_going_back_is_refused"],
     ),
     "wrong sums of masks pass": (
         "qring.security.masks.check",
         "& low_bits).any()",
         "& low_bits & np.uint64(0)).any()",
-        [PRIVATE + "each_check_finds_a_wrong_sum_with_probability_one_half[0]"],
+        [PRIVATE + "wrong_sums_pass_at_no_more_than_k_points_whichever_they_are[2]"],
     ),
     "the copies shared first are tested": (
         "qring.security.masks.making",
-        "pool.shuffled(self.rng).cut",
+        "pool.shuffled(self.run.rng).cut",
         "pool.cut",
         [PRIVATE + "bad_copies_are_caught_as_often_as_they_are_tested[1]"],
     ),

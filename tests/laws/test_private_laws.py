@@ -21,11 +21,12 @@ from qring.network.fast import FastEngine
 from qring.network.pool import Pool
 from qring.network.wiring import Announcement
 from qring.security.masks import making, method
+from qring.security.masks.batch import fresh_masks
 from qring.security.masks.check import SumCheck
 from qring.security.masks.commitment import announce_at_once, committed
 from qring.security.masks.gathering import EVERYBODY
 from qring.security.masks.making import MaskMaking, make_masks
-from qring.security.masks.method import Private, fresh_masks
+from qring.security.masks.method import Private
 from qring.security.masks.outcome import PrivateAborted, PrivateAggregate, Reason
 from qring.security.masks.powers import HashSize
 from qring.security.masks.terms import MaskTerms

@@ -38,8 +38,8 @@ def test_as_they_are_the_claims_pass(tmp_path):
     ("claim", "module", "line", "broken"),
     [
         # A ring that keeps what it should add ends with single words for sums.
-        ("figure-1", "schedule/ring.py", "(i - t) % workers, t + 1, Action.ADD",
-         "(i - t) % workers, t + 1, Action.KEEP"),
+        ("figure-1", "schedule/ring.py", "_turn(workers, 1, -t, t + 1, Action.ADD",
+         "_turn(workers, 1, -t, t + 1, Action.KEEP"),
         # Outcomes that are not uniform within a parity tell more than the sum.
         ("lemma-1", "network/parity.py", "words[1:] = rng.integers(1 << 64, size",
          "words[1:] = 0 * rng.integers(1 << 64, size"),

@@ -107,9 +107,10 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_draft(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"old")
     code = f"""
-import pathlib
+import os, pathlib, time
 from qring import atomic
-atomic.write(pathlib.Path({str(path)!r}), *[bytes(1 << 20)] * 100_000)
+os.fsync = lambda _: time.sleep(60)
+atomic.write(pathlib.Path({str(path)!r}), b"new")
 """
     run = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     end = time.monotonic() + 30

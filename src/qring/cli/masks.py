@@ -21,9 +21,10 @@ from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
 from qring.numbers import at_least, number, probability, seed, whole
+from qring.security.masks.batch import fresh_masks
 from qring.security.masks.inventory import Inventory
 from qring.security.masks.leftovers import discard
-from qring.security.masks.method import Private, Stocked, fresh_masks
+from qring.security.masks.method import Private, Stocked
 from qring.security.masks.terms import DEFAULT_EPSILON
 
 __all__ = ["add_to"]

@@ -41,7 +41,7 @@ from qring.security.masks.outcome import PrivateAborted, PrivateAggregate, Reaso
 from qring.security.masks.terms import DEFAULT_EPSILON, MaskTerms
 from qring.validate import check_enum, check_probability, check_whole
 
-__all__ = ["Masks", "Private", "Stocked", "fresh_masks"]
+__all__ = ["Private", "Stocked"]
 
 
 class Stocked(NamedTuple):
