@@ -342,9 +342,11 @@ def test_copies_whose_every_qubit_is_simulated_make_the_same_sums(workers):
     assert set(ended.verdict.evidence[0].outcomes) == {0, 1}
 
 
-def test_bit_flips_are_refused_before_anything_is_sent():
+def test_bit_flips_are_refused_where_all_tests_must_pass():
+    noisy = Network(qubit_noise=QubitNoise.depolarising(0.01))
+    making = MaskMaking(terms=TERMS, run=noisy.open(3, np.random.default_rng(0)), rows=3)
     with pytest.raises(InputError, match="tests must pass, but at bit flips of probability"):
-        run(rows(3, 40), Network(qubit_noise=QubitNoise.depolarising(0.01)))
+        making.share()
 
 
 @pytest.mark.parametrize("round_", [0, 7, 29])

@@ -25,17 +25,14 @@ from qring.security.masks.batch import fresh_masks
 from qring.security.masks.inventory import Inventory
 from qring.security.masks.leftovers import discard
 from qring.security.masks.method import Private, Stocked
+from qring.security.masks.noisy_terms import NoisyTerms
 from qring.security.masks.terms import DEFAULT_EPSILON
 
 __all__ = ["add_to"]
 
 _MANY, _TRIAL = 10**6, 1 << 15
-_USES = (
-    Uses(
-        ("--workers", "--word-bits", "--epsilon", "--tested-share", "--visibility", "--seed"),
-        "--make",
-    ),
-)
+_MAKING = ("--workers", "--word-bits", "--epsilon", "--tested-share", "--visibility", "--seed")
+_USES = (Uses((*_MAKING, "--qubit-noise"), "--make"),)
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -63,7 +60,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         help="privacy of all sums under these masks together (default: 2^-40)")  # fmt: skip
     add("--tested-share", type=number(), metavar="F",
         help="share of copies to test (default: what costs fewest copies)")  # fmt: skip
-    add("--visibility", type=number(), default=1.0, metavar="V", help="of the copies (default: 1)")
+    add("--visibility", type=number(), default=1.0, metavar="V",
+        help="of the copies, under white noise (default: 1)")  # fmt: skip
+    add("--qubit-noise", default="0", metavar="P|X,Y,Z",
+        help="error probability of every qubit of a copy, or of its errors X,Y,Z")  # fmt: skip
     add("--seed", type=seed, default=0, help="of public coins, not of masks (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
@@ -81,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
             tested_share=arguments.tested_share,
             inventory=arguments.folder,
         )
-        noise = QubitNoise.of_visibility(arguments.visibility, max(1, arguments.workers))
+        noise = QubitNoise.of_copies(arguments.visibility, arguments.qubit_noise)
         network = Network(qubit_noise=noise)
         _foretell(method, network, arguments)
         result = method.stock(
@@ -116,7 +116,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if made is not None:
         figures["copies_shared"] = made.terms.copies
         figures["copies_tested"] = made.terms.tests
-        figures["words_lost_to_code"] = made.terms.redundancy
+        if isinstance(made.terms, NoisyTerms):
+            figures["failing_tests_tolerated"] = made.terms.failures
+            figures["pads_for_syndromes"] = made.terms.pads
+        figures["words_lost_to_code"] = made.terms.words - made.terms.masks - made.terms.checks
     if arguments.json:
         print(to_json({"folder": str(arguments.folder), **figures}))
         return 0
@@ -138,7 +141,8 @@ def _foretell(method: Private, network: Network, arguments: argparse.Namespace) 
     """
     masks, workers = arguments.make, arguments.workers
     run = network.open(workers, np.random.default_rng(0))
-    terms = method.plan(masks, workers, visibility=run.visibility)
+    sum_bits = method.encoding.budget(workers).sum_bits
+    _, terms = method.batches(masks, run, sum_bits)
     word = next(size for size in (1, 2, 4, 8) if 8 * size >= terms.sum_bits)
     needed = workers * masks * 2 * word
     there = next(folder for folder in arguments.folder.absolute().parents if folder.is_dir())
@@ -150,9 +154,9 @@ def _foretell(method: Private, network: Network, arguments: argparse.Namespace) 
         )
     if masks < _MANY:
         return
-    trial = method.plan(_TRIAL, workers, visibility=run.visibility)
+    earlier, trial = method.batches(_TRIAL, run, sum_bits)
     started = time.perf_counter()
-    fresh_masks(trial, run, method.source)
+    fresh_masks(trial, run, method.source, earlier=earlier)
     seconds = (time.perf_counter() - started) * terms.copies / trial.copies
     span = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
     print(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.errors import InputError
-from qring.network.copies import PERFECT, Kind, Tampered
+from qring.network.copies import PERFECT, Kind, Tampered, random_patterns
 from qring.network.noise import QubitNoise
 
 __all__ = ["noisy_copies"]
@@ -29,22 +29,37 @@ def noisy_copies(count: int, workers: int, noise: QubitNoise, rng: np.random.Gen
         raise InputError(
             "single copies are followed under Pauli errors and dephasing only: set relaxation to 0"
         )
+    mixed = _mixed(count, workers, noise.mixed, rng)
     x, y, z = _pauli_weights(noise)
     error = x + y + z
     if error == 0:
-        return PERFECT
+        return mixed
     block = max(1, int(_STRIKES_AT_ONCE / (error * workers)))
     parts = [
         _block(start, min(block, count - start), workers, (x, y, z), rng)
         for start in range(0, count, block)
     ]
     where, bits, phase = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    return Tampered(
+    struck = Tampered(
         where=where,
         kind=np.full(len(where), Kind.GHZ, np.uint8),
         bits=bits,
         turn=math.pi * phase,
         origin=where,
+    )
+    return mixed.and_also(struck) if len(mixed) else struck
+
+
+def _mixed(count: int, workers: int, share: float, rng: np.random.Generator) -> Tampered:
+    """Copies that are white noise: a uniform one of all states of the GHZ basis."""
+    if share == 0:
+        return PERFECT
+    where = _struck(count, share, rng)
+    where = where[np.concatenate([[True], where[1:] != where[:-1]])] if len(where) else where
+    return Tampered.of(
+        where,
+        bits=random_patterns(len(where), workers, rng),
+        turn=np.float64(math.pi) * rng.integers(2, size=len(where)),
     )
 
 

@@ -88,7 +88,7 @@ class GhzBatch:
             odds = np.clip(self._odds(digit, correction, where), 0, 1)
             odd = coin_flips(odds, len(odd), self._rng)
         else:
-            straight = (1 - self._noise.kept**self.workers) / 2
+            straight = (1 - self._noise.straight(self.workers)) / 2
             if straight:
                 odd ^= coin_flips(straight, len(odd), self._rng)
             # A wrong earlier digit leaves a phase that is neither 0 nor π. Seldom is there any.
@@ -97,7 +97,7 @@ class GhzBatch:
                 skew = np.flatnonzero(left & below)
                 turn = left[skew] & np.uint64((2 << digit) - 1)
                 angle = turn * (math.pi / (1 << digit))
-                odds = (1 - self._noise.kept**self.workers * np.cos(angle)) / 2
+                odds = (1 - self._noise.straight(self.workers) * np.cos(angle)) / 2
                 odd[skew] = coin_flips(odds, len(skew), self._rng)
         transcript = transcript_of(odd, self.workers, self._rng)
         if len(tampered) or self._view is not None:
@@ -148,7 +148,7 @@ class GhzBatch:
             return self._odds(digit, np.zeros_like(self._total), None, extra=quarter)
         left = self._total & np.uint64((2 << digit) - 1)
         angle = left * (math.pi / (1 << digit)) + quarter
-        return np.asarray((1 - self._noise.kept**self.workers * np.cos(angle)) / 2)
+        return np.asarray((1 - self._noise.straight(self.workers) * np.cos(angle)) / 2)
 
     def _odds(
         self, digit: int, correction: Words, where: NDArray[np.intp] | None, extra: float = 0.0

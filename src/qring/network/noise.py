@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -134,10 +134,12 @@ class QubitNoise:
     """Noise that each worker's qubit of a GHZ state suffers before the worker encodes on it.
 
     ``x``, ``y``, ``z`` are probabilities of Pauli errors, ``relaxation`` is the probability of
-    amplitude damping, ``dephasing`` that of a phase flip; each acts on every qubit alone. With
-    phases θᵢ and φ = Σθᵢ the parity of all X outcomes has the expectation
+    amplitude damping, ``dephasing`` that of a phase flip; each acts on every qubit alone. ``mixed``
+    is the probability that a whole copy arrives as white noise. With phases θᵢ and φ = Σθᵢ the
+    parity of all X outcomes has the expectation
 
-        (√(1−relaxation)·(1−2·dephasing))ⁿ · Re ∏ᵢ [(p_I−p_Z)·e^{iθᵢ} + (p_X−p_Y)·e^{−iθᵢ}]
+        (1−mixed)·(√(1−relaxation)·(1−2·dephasing))ⁿ
+            · Re ∏ᵢ [(p_I−p_Z)·e^{iθᵢ} + (p_X−p_Y)·e^{−iθᵢ}]
 
     and outcomes of equal parity are equally likely. Where p_X = p_Y this is V·cos φ.
     """
@@ -147,9 +149,10 @@ class QubitNoise:
     z: float = 0.0
     relaxation: float = 0.0
     dephasing: float = 0.0
+    mixed: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("x", "y", "z", "relaxation", "dephasing"):
+        for name in ("x", "y", "z", "relaxation", "dephasing", "mixed"):
             check_probability(f"the probability of {name}", getattr(self, name))
         if self.x + self.y + self.z > 1 + 1e-12:
             raise InputError("probabilities of X, Y and Z add up to more than 1")
@@ -173,13 +176,56 @@ class QubitNoise:
         """
         kept, turned = abs(self.kept), abs(self.turned)
         straight = math.copysign(1, self.kept) ** workers * kept**workers
-        return float(straight - ((kept + turned) ** workers - kept**workers))
+        least = straight - ((kept + turned) ** workers - kept**workers)
+        return float((1 - self.mixed) * least)
+
+    def straight(self, workers: int) -> float:
+        """Factor of cos φ in the expected parity, where X and Y are equally likely."""
+        return float((1 - self.mixed) * self.kept**workers)
+
+    def disagreement(self) -> float:
+        """Probability that two given workers' outcomes in Z differ.
+
+        Standing: exact, but for relaxation, of which it is a bound.
+        """
+        flip = self.x + self.y
+        flip += (1 - 2 * flip) * self.relaxation / 2
+        return float(self.mixed / 2 + (1 - self.mixed) * 2 * flip * (1 - flip))
+
+    def wrong_digit(self, workers: int) -> float:
+        """Probability that the parity that shows a digit is wrong, at most."""
+        return (1 - self.visibility(workers)) / 2
 
     def expectation(self, phases: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expected parity of copies whose workers encode ``phases``, shape (workers, copies)."""
         turns = np.exp(1j * phases)
         product = np.prod(self.kept * turns + self.turned * turns.conj(), axis=0)
-        return np.asarray(product.real, dtype=np.float64)
+        return np.asarray((1 - self.mixed) * product.real, dtype=np.float64)
+
+    @classmethod
+    def white(cls, visibility: float) -> QubitNoise:
+        """White noise of whole copies: V·GHZ + (1−V)·1/2ⁿ."""
+        check_probability("a visibility", visibility, zero=False)
+        return cls(mixed=1 - visibility)
+
+    @classmethod
+    def of_copies(cls, visibility: float, qubits: str) -> QubitNoise:
+        """White noise of copies, and then ``qubits`` on each qubit, as :meth:`parse` reads it.
+
+        Raises:
+            InputError: a visibility outside (0, 1], or text that is no noise.
+        """
+        return replace(cls.parse(qubits), mixed=cls.white(visibility).mixed)
+
+    @classmethod
+    def parse(cls, text: str) -> QubitNoise:
+        """Read ``"P"`` (depolarising each qubit with probability P) or ``"X,Y,Z"``.
+
+        Raises:
+            InputError: the text is neither, or the probabilities are impossible.
+        """
+        pair = BellDiagonal.parse(text)
+        return cls(x=pair.x, y=pair.y, z=pair.z)
 
     @classmethod
     def depolarising(cls, error: float) -> QubitNoise:

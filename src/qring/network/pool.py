@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.errors import InputError
-from qring.network.copies import PERFECT, Tampered, check_workers
+from qring.network.copies import PERFECT, Tampered, check_workers, worker_bits
 from qring.network.hashing import Hashed, hash_amplitudes, hash_phases
 from qring.network.stabilisers import flag_each, outcomes_behind, pauli_string
 from qring.network.supply import Received, Supply
@@ -54,7 +54,8 @@ class Verdict:
     """What tests found: how many ran, how many failed, and the first few failures.
 
     ``cnots`` counts the CNOTs each worker applied, ``failed_at`` all failed copies' numbers as
-    they were shared, ascending.
+    they were shared, ascending. Where noise is expected, no pair of honest workers may disagree on
+    more than ``tolerated`` copies: ``disagreements`` is the largest number that any pair did.
     """
 
     test: Check
@@ -63,11 +64,14 @@ class Verdict:
     evidence: tuple[Evidence, ...]
     failed_at: NDArray[np.int64] = field(repr=False, compare=False)
     cnots: int = 0
+    disagreements: int | None = None
+    tolerated: int = 0
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed."""
-        return self.failed == 0
+        """Whether nothing failed, or no pair of workers disagreed too often."""
+        counted = self.failed if self.disagreements is None else self.disagreements
+        return counted <= self.tolerated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,7 +148,9 @@ class Pool:
 
     def test_z(self, rng: np.random.Generator) -> Verdict:
         """Measure every qubit of every copy in Z; outcomes must agree. Uses the copies up."""
-        outcomes = self.tampered.in_z(self.workers, rng)
+        return self._z_verdict(self.tampered.in_z(self.workers, rng))
+
+    def _z_verdict(self, outcomes: NDArray[np.uint64]) -> Verdict:
         failed = np.flatnonzero(self._disagree(outcomes))
         evidence = [
             Evidence(
@@ -156,6 +162,28 @@ class Pool:
             for k in failed[:_EVIDENCE]
         ]
         return self._verdict(Check.Z, self.count, self.tampered.origin[failed], evidence)
+
+    def test_pairs(self, tolerated: int, rng: np.random.Generator) -> Verdict:
+        """Measure every qubit in Z; no two honest workers may disagree on more than ``tolerated``.
+
+        Comparing all with one of them would not do: it may be dishonest. Uses the copies up.
+        """
+        outcomes = self.tampered.in_z(self.workers, rng)
+        honest = [worker for worker in range(self.workers) if worker not in self.nodes]
+        shown = worker_bits(outcomes, self.workers)[honest].astype(np.float64)
+        ones = shown.sum(axis=1)
+        both = shown @ shown.T
+        apart = ones[:, None] + ones[None, :] - 2 * both
+        plain = self._z_verdict(outcomes)
+        return replace(plain, disagreements=int(apart.max(initial=0)), tolerated=tolerated)
+
+    def twirled(self, rng: np.random.Generator) -> Pool:
+        """The copies, half of which will be used with all phases negated, by public coins.
+
+        As the sign of all phases only matters relative to a copy's own turn, that is negated.
+        """
+        signs = 1.0 - 2.0 * rng.integers(2, size=len(self.tampered))
+        return self._with(self.count, replace(self.tampered, turn=self.tampered.turn * signs))
 
     def hash_phases(self, checks: Pool, rng: np.random.Generator) -> tuple[Verdict, Pool]:
         """Check the phases of all copies by those of ``checks``, one check each; these are used up.

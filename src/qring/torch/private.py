@@ -38,8 +38,8 @@ from qring.security.masks.integrity import (
     Message,
     OnlineCheck,
 )
-from qring.security.masks.inventory import MaskStore, fill, mask_path
-from qring.security.masks.making import Made, MaskMaking, make_masks
+from qring.security.masks.inventory import fill, mask_path
+from qring.security.masks.making import Made, MaskMaking, MaskStore, make_masks
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import PrivateAborted, PrivateAggregate, Reason
 from qring.torch.together import SilentError, Together, as_tensor, wait_for
@@ -105,11 +105,12 @@ class PrivateHook:
         """
         together = Together(self._alive(), self.workers)
         name = np.frombuffer(uuid.uuid4().bytes, np.uint64)
-        visibility = self.network.visibility(self.workers)
-        terms = self.method.plan(count, self.workers, visibility=visibility)
+        run = self.network.open(self.workers, self._public)
+        earlier, terms = self.method.batches(count, run, self.sum_bits)
         making = MaskMaking(
             terms=terms,
-            run=self.network.open(self.workers, self._public),
+            earlier=earlier,
+            run=run,
             source=self.method.source,
             rows=1,
             gathering=together,
@@ -367,7 +368,7 @@ def _in_memory(making: MaskMaking, batch: bytes, rank: int) -> tuple[Made, "_Sto
         sum_bits=terms.sum_bits,
         masks=terms.masks,
         withstood=terms.withstood,
-        epsilon=terms.epsilon,
+        epsilon=terms.secrecy,
         correctness=terms.correctness,
     )
     return made, _Stock(label, store.own[0], store.total)

@@ -78,7 +78,7 @@ def _private(run: TrainSettings, coords: int, steps: int) -> qring.torch.Private
     a_step = 2 * coords if run.dp_epsilon else coords  # noisy words are padded to a power of two
     batch = max(_BATCH, 4 * a_step)
     batches = 1 if run.masks else -(-steps // (batch // a_step))
-    noise = QubitNoise.of_visibility(run.visibility, dist.get_world_size())
+    noise = QubitNoise.of_copies(run.visibility, run.qubit_noise)
     state = qring.torch.PrivateHook(
         Private(
             encoding=encoding,

@@ -54,6 +54,7 @@ USES = {
     "word_bits": _WORDS,
     "clip": _WORDS,
     "visibility": (Protocol.GHZ, Protocol.VGA, Protocol.PRIVATE),
+    "qubit_noise": (Protocol.PRIVATE,),
     "epsilon": (Protocol.VGA, Protocol.PRIVATE),
     "masks": (Protocol.PRIVATE,),
 }
@@ -86,6 +87,7 @@ class TrainSettings:
     word_bits: int = 16
     clip: float = 1.0
     visibility: float = 1.0
+    qubit_noise: str = "0"
     epsilon: float = 2.0**-40
     masks: str = ""
     dp_epsilon: float = 0.0
@@ -121,7 +123,7 @@ class TrainSettings:
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"the learning rate must be positive, not {self.learning_rate}")
         FixedPoint(word_bits=self.word_bits, limit=self.clip)  # refuses what is out of range
-        QubitNoise.of_visibility(self.visibility, 2)
+        QubitNoise.of_copies(self.visibility, self.qubit_noise)
         if not 0 < self.epsilon < 1:
             raise InputError(f"epsilon lies in (0, 1), not at {self.epsilon}")
         if self.protocol is Protocol.VGA and self.visibility < 1:
@@ -177,6 +179,7 @@ class TrainSettings:
             word_bits=arguments.word_bits,
             clip=arguments.clip,
             visibility=arguments.visibility,
+            qubit_noise=arguments.qubit_noise,
             epsilon=arguments.epsilon,
             masks=arguments.masks,
             dp_epsilon=arguments.dp_epsilon,
@@ -235,7 +238,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "emulate": "with --code: decoded, sampled (bch) or calibrated",
         "word_bits": "ghz, vga, secagg, private: bits of a word, before the carry of the sum",
         "clip": "ghz, vga, secagg, private: gradients are clipped to [-CLIP, CLIP]",
-        "visibility": "ghz, private: visibility of the shared copies, in (0, 1]",
+        "visibility": "ghz, private: visibility of the shared copies, in (0, 1]; private: under "
+        "white noise",
+        "qubit_noise": "private: error probability of every qubit of a copy, or of X,Y,Z",
         "epsilon": "what is told beyond sums at most; private: by all of training; vga: by a sum",
         "masks": "private: folder of masks; made before the first step if it holds none",
         "dp_epsilon": "add noise: all of training is (E, D) private for each image; 0 is none",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 from qring.cli.options import Uses
-from qring.cli.protocols import adversary, ghz, ring
+from qring.cli.protocols import adversary, ring
 from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
 from qring.network.network import Network
+from qring.network.noise import QubitNoise
 from qring.numbers import number
 from qring.security.masks.integrity import OnlineCheck
 from qring.security.masks.method import Private
@@ -27,6 +29,9 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
         "(default: make them for this sum alone)")  # fmt: skip
     add("--tested-share", type=number(), metavar="F",
         help="private: share of copies to test (default: what costs fewest copies)")  # fmt: skip
+    add("--qubit-noise", default="0", metavar="P|X,Y,Z",
+        help="private: error probability of every qubit of a copy, or of its errors X,Y,Z; with "
+        "--visibility, which is white noise of whole copies here (default: 0)")  # fmt: skip
     add("--online-check", choices=[each.value for each in OnlineCheck],
         default=OnlineCheck.REQUIRED.value,
         help="private: check the ring's result before use (default: required)")  # fmt: skip
@@ -56,7 +61,9 @@ def _dropout(text: str) -> tuple[int, int]:
 
 
 def _network(given: Network, workers: int, arguments: argparse.Namespace) -> Network:
-    return ring.corrected(ghz.network(given, workers, arguments), workers, arguments)
+    noise = QubitNoise.of_copies(arguments.visibility, arguments.qubit_noise)
+    noisy = dataclasses.replace(given, qubit_noise=noise, adversary=adversary.adversary(arguments))
+    return ring.corrected(noisy, workers, arguments)
 
 
 def _figures(result: Aggregate) -> dict[str, int | float]:
@@ -98,7 +105,14 @@ CHOICE = Choice(
     uses=(
         Uses(("--noise", "--code", "--emulate", "--epsilon", "--masks", "--online-check")),
         Uses(
-            ("--visibility", "--adversary", "--adversary-copies", "--dishonest", "--tested-share"),
+            (
+                "--visibility",
+                "--qubit-noise",
+                "--adversary",
+                "--adversary-copies",
+                "--dishonest",
+                "--tested-share",
+            ),
             without="--masks",
         ),
         Uses(("--adversary", "--dishonest"), "--adversary", tuple(adversary.ONLINE)),

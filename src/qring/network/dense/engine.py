@@ -147,6 +147,8 @@ class DenseEngine:
         if adversary is not None:
             adversary.check(workers)
             tampered = adversary.tampered(first, count, workers, history, rng)
+        if conditions.qubit_noise.mixed:
+            raise InputError("the referee knows noise of single qubits only: set mixed to 0")
         memory = Memory(self.representation, rng)
         return receive(memory, count, workers, conditions.qubit_noise, tampered, rng)
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["amplify"]
+__all__ = ["amplify", "exact_limb"]
 
 Words = NDArray[np.uint64]
 
@@ -33,7 +33,7 @@ def amplify(words: Words, taps: NDArray[np.uint8], sum_bits: int) -> Words:
     count = words.shape[-1] - redundancy
     points = max(_SHORTEST, 1 << (4 * redundancy).bit_length())
     points = min(points, 1 << max(1, words.shape[-1] - 1).bit_length())
-    limb_bits = _exact_limb(points, len(taps))
+    limb_bits = exact_limb(points, len(taps))
     response = _response(taps.tobytes(), points)
     masks = np.empty((*words.shape[:-1], count), np.uint64)
     fresh = points - redundancy  # of a cyclic convolution, the points that do not wrap
@@ -56,7 +56,7 @@ def _response(taps: bytes, points: int) -> NDArray[np.complex128]:
     return np.asarray(np.fft.rfft(np.frombuffer(taps, np.uint8), points).conj())
 
 
-def _exact_limb(points: int, taps: int) -> int:
+def exact_limb(points: int, taps: int) -> int:
     """Bits of a limb whose sums are off by less than 1/8.
 
     The error of three transforms is below 8·u·log2(L)·‖limbs‖·‖taps‖, with u = 2^−53 (Higham,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from qring.network.run import Run
 from qring.network.view import View
 from qring.security.masks.gathering import Words
-from qring.security.masks.inventory import MaskStore
-from qring.security.masks.making import Made, MaskMaking, Source, make_masks
+from qring.security.masks.making import Made, MaskMaking, MaskStore, Source, make_masks
+from qring.security.masks.noisy_terms import NoisyTerms
 from qring.security.masks.outcome import PrivateAborted
 from qring.security.masks.terms import MaskTerms
 
@@ -30,17 +30,23 @@ class Masks(NamedTuple):
     epsilon: float
     correctness: float
     withstood: int
-    terms: MaskTerms | None = None
+    terms: MaskTerms | NoisyTerms | None = None
     view: View = ()
 
 
-def fresh_masks(terms: MaskTerms, run: Run, source: Source = os.urandom) -> Masks | PrivateAborted:
-    """Make a batch of masks for workers that all live here, in memory.
+def fresh_masks(
+    terms: MaskTerms | NoisyTerms,
+    run: Run,
+    source: Source = os.urandom,
+    *,
+    earlier: tuple[NoisyTerms, ...] = (),
+) -> Masks | PrivateAborted:
+    """Make a batch of masks for workers that all live here, in memory; ``earlier`` ones first.
 
     Raises:
         InputError: noise under which the tests cannot pass.
     """
-    making = MaskMaking(terms=terms, run=run, source=source, rows=terms.workers)
+    making = MaskMaking(terms=terms, run=run, source=source, rows=terms.workers, earlier=earlier)
     store = MaskStore(terms.workers, terms.masks)
     made = make_masks(making, store)
     return aborted(making, made) or Masks(
@@ -48,7 +54,7 @@ def fresh_masks(terms: MaskTerms, run: Run, source: Source = os.urandom) -> Mask
         store.total,
         0,
         terms.masks,
-        terms.epsilon,
+        terms.secrecy,
         terms.correctness,
         terms.withstood,
         terms,

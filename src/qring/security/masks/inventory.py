@@ -15,13 +15,7 @@ from qring.security.masks.file import MaskFile, MaskLabel, MaskWriter, Words
 from qring.security.masks.leftovers import NAME, exists, remove_leftovers
 from qring.security.masks.making import Made, MaskMaking, make_masks
 
-__all__ = [
-    "Inventory",
-    "MaskStore",
-    "fill",
-    "mask_path",
-    "writers",
-]
+__all__ = ["Inventory", "fill", "mask_path", "writers"]
 
 
 def mask_path(folder: Path, worker: int) -> Path:
@@ -90,7 +84,7 @@ def fill(
             sum_bits=terms.sum_bits,
             masks=terms.masks,
             withstood=terms.withstood,
-            epsilon=terms.epsilon,
+            epsilon=terms.secrecy,
             correctness=terms.correctness,
         )
         for worker in workers
@@ -103,27 +97,6 @@ def fill(
     except _UnmadeError:
         pass
     return made
-
-
-class MaskStore:
-    """Masks in memory: ``own``, shape (rows, masks), a row a worker, and their sums ``total``."""
-
-    __slots__ = ("_done", "own", "total")
-
-    def __init__(self, rows: int, masks: int) -> None:
-        self.own = np.empty((rows, masks), np.uint64)
-        self.total = np.empty(masks, np.uint64)
-        self._done = 0
-
-    def keep(self, own: Words, total: Words) -> None:
-        """Take in the next masks and their sums."""
-        here = slice(self._done, self._done + len(total))
-        self.own[:, here], self.total[here] = own, total
-        self._done = here.stop
-
-    def parts(self) -> Iterator[tuple[Words, Words]]:
-        """All that was kept, in order."""
-        yield self.own[:, : self._done], self.total[: self._done]
 
 
 class _Files:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from qring.collectives.ghz.readout import set_digit
 from qring.errors import InputError
 from qring.ledger import Ledger, Phase
 from qring.network.conditions import Conditions
+from qring.network.ghz import GhzBatch
 from qring.network.pool import Pool, Verdict
 from qring.network.run import Run, SharedCopies
 from qring.network.supply import Supply
@@ -29,10 +30,13 @@ from qring.security.masks.amplify import amplify
 from qring.security.masks.check import SumCheck
 from qring.security.masks.commitment import Opened, announce_at_once
 from qring.security.masks.gathering import EVERYBODY, Gathering, Words
+from qring.security.masks.noisy import Pads, Plane, UndecodedError, noisy_masks
+from qring.security.masks.noisy_terms import NoisyTerms
 from qring.security.masks.outcome import Reason
+from qring.security.masks.pads import EarlierMasks, KeyPads
 from qring.security.masks.terms import MaskTerms
 
-__all__ = ["Made", "MaskMaking", "Source", "Store", "check_noise", "make_masks"]
+__all__ = ["Made", "MaskMaking", "MaskStore", "Source", "Store", "check_noise", "make_masks"]
 
 Source = Callable[[int], bytes]
 """Gives that many random bytes, as ``os.urandom`` does."""
@@ -47,10 +51,11 @@ class MaskMaking:
 
     ``run`` is charged, and its generator draws public coins and what measurements show; where
     workers live in different processes all must open it with generators in the same state.
-    ``source`` gives the secret words.
+    ``source`` gives the secret words. Batches of ``earlier`` terms are made first; they give the
+    ``pads`` that hide syndromes. Without any, pads come from keys between all pairs of workers.
     """
 
-    terms: MaskTerms
+    terms: MaskTerms | NoisyTerms
     run: Run
     source: Source = os.urandom
     rows: int
@@ -58,6 +63,8 @@ class MaskMaking:
     distribution: Distribution = Distribution.STAR
     announcement: Announcement = Announcement.XOR_RING
     first: int = 0
+    earlier: tuple[NoisyTerms, ...] = ()
+    pads: Pads | None = None
     _shared: SharedCopies = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,16 +83,21 @@ class MaskMaking:
         Raises:
             InputError: noise under which the tests cannot pass.
         """
-        check_noise(self.terms, self.run.conditions)
+        if isinstance(self.terms, MaskTerms):
+            check_noise(self.terms, self.run.conditions)
         return self._shared.pool(self.terms.copies)
 
     def test(self, pool: Pool) -> tuple[Verdict, Pool]:
         """Measure T random copies in Z, and hand back the others in random order.
 
-        Which ones is announced once all are received. Everybody hears every outcome.
+        Which ones is announced once all are received. Everybody hears every outcome. Noisy copies
+        are twirled: signs of their phases are public coins as well.
         """
         tested, kept = pool.shuffled(self.run.rng).cut(self.terms.tests)
         self._shared.broadcast(self.terms.tests)
+        if isinstance(self.terms, NoisyTerms):
+            verdict = tested.test_pairs(self.terms.failures, self.run.rng)
+            return verdict, kept.twirled(self.run.rng)
         return tested.test_z(self.run.rng), kept
 
     def masks(self, pool: Pool) -> Iterator[tuple[Words, Words]]:
@@ -94,6 +106,9 @@ class MaskMaking:
         The last ``terms.checks`` of them are for :class:`~qring.security.masks.check.SumCheck`.
         """
         terms, supply = self.terms, pool.supply()
+        if isinstance(terms, NoisyTerms):
+            yield from self._corrected(terms, supply, len(pool.tampered) > 0)
+            return
         told_apart = self.run.needs_words or len(pool.tampered) > 0
         redundancy = terms.redundancy
         at_once = max(_WORDS_AT_ONCE, _OVERLAPS_AT_ONCE * redundancy)
@@ -113,6 +128,25 @@ class MaskMaking:
             done = len(total) - redundancy
             own, total = own[:, done:], total[done:]
 
+    def _corrected(
+        self, terms: NoisyTerms, supply: Supply[Any], tampered: bool
+    ) -> Iterator[tuple[Words, Words]]:
+        told_apart = self.run.needs_words or tampered
+
+        def read(own: Words) -> tuple[Plane, Words]:
+            batch, total = self._batch(own, supply, told_apart)
+            return lambda digit, known: majority_digit(batch, digit, known, 1), total
+
+        yield from noisy_masks(
+            terms,
+            draw=self._draw,
+            read=read,
+            pads=self.pads or KeyPads(terms, self.run, self._draw, self.gathering),
+            gathering=self.gathering,
+            broadcast=self._shared.broadcast,
+            coins=self.run.rng,
+        )
+
     def _draw(self, count: int) -> Words:
         """Draw secret words mod 2^B, a row for each worker here."""
         kind = np.uint32 if self.terms.sum_bits <= 32 else np.uint64
@@ -123,14 +157,18 @@ class MaskMaking:
 
     def _sum(self, own: Words, supply: Supply[Any], told_apart: bool) -> Words:
         """Read the sums of words on the next copies, lowest digit first."""
-        terms = self.terms
+        batch, _ = self._batch(own, supply, told_apart)
+        repeats = self.terms.repeats if isinstance(self.terms, MaskTerms) else 1
+        sums = np.zeros(len(batch), np.uint64)
+        for digit in range(self.terms.sum_bits):
+            set_digit(sums, digit, majority_digit(batch, digit, sums, repeats))
+        return sums
+
+    def _batch(self, own: Words, supply: Supply[Any], told_apart: bool) -> tuple[GhzBatch, Words]:
+        """Get copies ready for words; and what these add up to, which a simulation knows."""
         everyone = self.gathering.everyone(own) if told_apart else None
         total = self.gathering.total(own) if everyone is None else everyone.sum(axis=0)
-        batch = self._shared.batch(total, everyone, supply)
-        sums = np.zeros(len(batch), np.uint64)
-        for digit in range(terms.sum_bits):
-            set_digit(sums, digit, majority_digit(batch, digit, sums, terms.repeats))
-        return sums
+        return self._shared.batch(total, everyone, supply), total
 
     def announce(self, said: Words) -> Opened:
         """Have every worker commit to its hash of masks, shape (rows, checks), then open it."""
@@ -154,6 +192,27 @@ class Made(NamedTuple):
     liars: tuple[int, ...] = ()
 
 
+class MaskStore:
+    """Masks in memory: ``own``, shape (rows, masks), a row a worker, and their sums ``total``."""
+
+    __slots__ = ("_done", "own", "total")
+
+    def __init__(self, rows: int, masks: int) -> None:
+        self.own = np.empty((rows, masks), np.uint64)
+        self.total = np.empty(masks, np.uint64)
+        self._done = 0
+
+    def keep(self, own: Words, total: Words) -> None:
+        """Take in the next masks and their sums."""
+        here = slice(self._done, self._done + len(total))
+        self.own[:, here], self.total[here] = own, total
+        self._done = here.stop
+
+    def parts(self) -> Iterator[tuple[Words, Words]]:
+        """All that was kept, in order."""
+        yield self.own[:, : self._done], self.total[: self._done]
+
+
 class Store(Protocol):
     """Where masks go as they are made, and come from once more to be checked."""
 
@@ -173,6 +232,13 @@ def make_masks(making: MaskMaking, store: Store) -> Made:
     Raises:
         InputError: noise under which the tests cannot pass.
     """
+    if making.earlier:
+        first = replace(making, terms=making.earlier[-1], earlier=making.earlier[:-1])
+        hiding = MaskStore(making.rows, first.terms.masks)
+        made = make_masks(first, hiding)
+        if made.reason is not None:
+            return made
+        making.pads = EarlierMasks(hiding.own, hiding.total)
     terms = making.terms
     verdict, pool = making.test(making.share())
     if not verdict.passed:
@@ -182,8 +248,11 @@ def make_masks(making: MaskMaking, store: Store) -> Made:
             store.keep(own, total)
         return Made(verdict, None)
     check = SumCheck(terms.masks, terms.sum_bits, terms.check, making.rows)
-    for own, total in making.masks(pool):
-        store.keep(*check.absorb(own, total))
+    try:
+        for own, total in making.masks(pool):
+            store.keep(*check.absorb(own, total))
+    except UndecodedError:
+        return Made(verdict, Reason.UNDECODED)
     said, liars = making.announce(check.said(store.parts(), making.run.rng))
     if liars:
         return Made(verdict, Reason.BROKEN_PROMISE, liars)

@@ -37,7 +37,9 @@ from qring.security.masks.integrity import IntegrityCheck, IntegrityVerdict, Onl
 from qring.security.masks.inventory import Inventory, fill
 from qring.security.masks.losses import described
 from qring.security.masks.making import MaskMaking, Source
+from qring.security.masks.noisy_terms import NoisyTerms
 from qring.security.masks.outcome import PrivateAborted, PrivateAggregate, Reason
+from qring.security.masks.pads import chain
 from qring.security.masks.terms import DEFAULT_EPSILON, MaskTerms
 from qring.validate import check_enum, check_probability, check_whole
 
@@ -47,7 +49,7 @@ __all__ = ["Private", "Stocked"]
 class Stocked(NamedTuple):
     """Masks made ahead: under which terms, and what it took."""
 
-    terms: MaskTerms
+    terms: MaskTerms | NoisyTerms
     ledger: Ledger
 
 
@@ -142,6 +144,43 @@ class Private:
             visibility=visibility,
         )
 
+    def batches(
+        self, masks: int, run: Run, sum_bits: int
+    ) -> tuple[tuple[NoisyTerms, ...], MaskTerms | NoisyTerms]:
+        """Terms of ``masks`` masks for a run, and of batches to make first: they hide syndromes.
+
+        Where workers' copies agree but for dephasing, tests must all pass; else a share of them
+        may fail, ε is that of all batches together, and amplification takes care of the rest.
+
+        Raises:
+            InputError: what cannot be made, or noise that leaves no masks.
+        """
+        noise = run.conditions.qubit_noise
+        apart = noise.disagreement()
+        if apart == 0:
+            return (), MaskTerms.plan(
+                masks,
+                workers=run.workers,
+                sum_bits=sum_bits,
+                epsilon=self.epsilon,
+                tested_share=self.tested_share,
+                visibility=run.visibility,
+            )
+        if self.tested_share is not None:
+            raise InputError(
+                "the share of tests follows from the noise where copies are noisy: leave it out"
+            )
+        wrong = (1 - run.visibility) / 2
+
+        def plan(count: int, share: float) -> NoisyTerms:
+            return NoisyTerms.plan(
+                count, workers=run.workers, sum_bits=sum_bits, epsilon=self.epsilon * share,
+                z_error=apart, x_error=wrong,
+            )  # fmt: skip
+
+        *earlier, last = chain(masks, plan)
+        return tuple(earlier), last
+
     def stock(
         self,
         masks: int,
@@ -162,8 +201,8 @@ class Private:
         if self.inventory is None:
             raise InputError("masks are made ahead into a folder: name one as the inventory")
         run = (network or Network()).open(workers, rng)
-        terms = self.plan(masks, workers, visibility=run.visibility)
-        making = MaskMaking(terms=terms, run=run, source=self.source, rows=workers)
+        earlier, terms = self.batches(masks, run, self.encoding.budget(workers).sum_bits)
+        making = MaskMaking(terms=terms, earlier=earlier, run=run, source=self.source, rows=workers)
         made = fill(
             self.inventory,
             making,
@@ -176,8 +215,8 @@ class Private:
     def _masks(self, count: int, sum_bits: int, run: Run) -> Masks | PrivateAborted:
         workers = run.workers
         if self.inventory is None:
-            terms = self.plan(count, workers, visibility=run.visibility)
-            return fresh_masks(terms, run, self.source)
+            earlier, terms = self.batches(count, run, sum_bits)
+            return fresh_masks(terms, run, self.source, earlier=earlier)
         with Inventory(self.inventory) as inventory:
             label = inventory.label
             if (label.workers, label.sum_bits) != (workers, sum_bits):
@@ -323,15 +362,9 @@ class Private:
             if self.on_dropout is OnDropout.ABORT or len(left) < fewest:
                 break
             others = run.among(left)
-            terms = MaskTerms.plan(
-                len(settlement.wanted),
-                workers=len(left),
-                sum_bits=self.encoding.budget(len(gradients)).sum_bits,
-                epsilon=self.epsilon,
-                tested_share=self.tested_share,
-                visibility=others.visibility,
-            )
-            again = fresh_masks(terms, others, self.source)
+            sum_bits = self.encoding.budget(len(gradients)).sum_bits
+            earlier, terms = self.batches(len(settlement.wanted), others, sum_bits)
+            again = fresh_masks(terms, others, self.source, earlier=earlier)
             attempts.charge(others, left)
             if isinstance(again, PrivateAborted):
                 failed.append(again.reason)

@@ -14,6 +14,7 @@ from qring.collectives.spans import Fate, PartialAggregate, Span, listed, told_b
 from qring.network.pool import Verdict
 from qring.network.view import View
 from qring.security.masks.integrity import IntegrityVerdict
+from qring.security.masks.noisy_terms import NoisyTerms
 from qring.security.masks.terms import MaskTerms
 from qring.validate import check_enum
 
@@ -24,6 +25,7 @@ class Reason(Enum):
     """Why there is no sum."""
 
     TAMPERED = "a tested copy was not what it should be"
+    UNDECODED = "noise left digits of the masks' sums that could not be corrected"
     WRONG_SUMS = "the masks do not add up to what was announced"
     BROKEN_PROMISE = "a worker did not open what it had committed to"
     DROPOUT = "a worker fell silent"
@@ -46,7 +48,7 @@ class PrivateAggregate(PartialAggregate):
     correctness: float
     withstood: int
     first: int
-    terms: MaskTerms | None = None
+    terms: MaskTerms | NoisyTerms | None = None
     view: View = ()
     masked: NDArray[np.uint64] | None = None
 

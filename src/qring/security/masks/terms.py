@@ -122,6 +122,11 @@ class MaskTerms:
         return bch.redundancy(self.degree, self.withstood)
 
     @property
+    def secrecy(self) -> float:
+        """ε of all uses of the batch."""
+        return self.epsilon
+
+    @property
     def checks(self) -> int:
         """Masks that are spent on finding wrong sums."""
         return 0 if self.check is None else self.check.rows
