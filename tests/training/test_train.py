@@ -143,6 +143,20 @@ def test_audits_are_in_the_metrics_and_leave_the_parameters_alone(tmp_path, trai
     assert result["runs"]["superdense"]["result_hash"] == plain["result_hash"]
 
 
+def test_spans_of_adapters_are_audited(tmp_path):
+    run = qring("train", "--workers", 2, *SMALL, "--audit", "subspace", "--audit-every", "5",
+                "--out", tmp_path)  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    audits = [row for row in metrics if row.get("audit") == "subspace"]
+    assert audits
+    for row in audits:
+        low, high = row["interval"]
+        assert 0 <= low <= row["fraction"] <= high <= 1
+        assert row["winner"] in ("quantum", "classical")
+    assert "of the step inside the subspace" in run.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -154,11 +154,15 @@ def _audits(out: Path, settings: TrainSettings) -> list[dict[str, Any]]:
 def _audited(audits: list[dict[str, Any]]) -> str:
     """One line: how much conflict was found, and what it cost beside the rival."""
     first, last = audits[0], audits[-1]
-    what = {"ties": "tied pairs", "conflicts": "pairs of ranks"}[first["audit"]]
+    what = {
+        "ties": "of tied pairs in conflict",
+        "conflicts": "of pairs of ranks in conflict",
+        "subspace": "of the step inside the subspace",
+    }[first["audit"]]
     qubits, bits, rival = (sum(row[k] for row in audits) for k in ("qubits", "bits", "rival_bits"))
     extra = f" + {count(bits)} bits" if bits else ""
     return (
-        f"{len(audits)} audits: {first['fraction']:.0%} of {what} in conflict at step "
+        f"{len(audits)} audits: {first['fraction']:.0%} {what} at step "
         f"{first['step']}, {last['fraction']:.0%} at step {last['step']}; {count(qubits)} qubits"
         f"{extra}, by {first['rival']} {count(rival)} bits; winner: "
         f"{'quantum' if qubits + bits < rival else 'classical'}"

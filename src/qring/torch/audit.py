@@ -23,22 +23,33 @@ from qring.conflict.signs import ZeroRule
 from qring.conflict.sketches import best_rival
 from qring.conflict.tie_rivals import best_tie_rival
 from qring.errors import InputError
+from qring.torch.subspaces import Span
 from qring.torch.ties import Ties
 from qring.validate import check_enum
 
 # torch inspects the hooks' annotations, so this module must not postpone their evaluation.
 
-__all__ = ["Audit", "AuditHook", "AuditRecord", "ConflictAudit", "TieStepAudit", "audited"]
+__all__ = [
+    "Audit",
+    "AuditHook",
+    "AuditRecord",
+    "ConflictAudit",
+    "SubspaceStepAudit",
+    "TieStepAudit",
+    "audited",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """One audit. ``fraction`` is the share of ties, or of pairs of ranks, found in conflict.
+    """One audit, and what the cheapest classical rival would have sent.
 
-    ``interval`` holds the true share of ties with the audit's confidence, and is None for pairs
-    of ranks, each of which is right with the confidence asked for. ``qubits`` and ``bits`` were
-    sent online; ``rival_bits`` is what the cheapest classical rival, named, would have sent: one
-    broadcast for ties, whoever else is served by it, and one of each rank but the last for pairs.
+    ``fraction`` is the share of ties, or of pairs of ranks, found in conflict, or the share of the
+    step inside a subspace. ``interval`` holds the true share with the audit's confidence, and is
+    None for pairs of ranks, each of which is right with the confidence asked for. ``qubits`` and
+    ``bits`` were sent online; ``rival_bits`` is what the cheapest classical rival, named, would
+    have sent: one broadcast, whoever else is served by it, or for pairs one of each rank but the
+    last.
     """
 
     audit: str
@@ -121,6 +132,39 @@ class TieStepAudit:
         ties = self.ties(model)
         result = ties.audit(mean, epsilon=self.epsilon, delta=self.delta, rng=rng, zeros=self.zeros)
         rival = best_tie_rival(ties.groups, self.epsilon, self.delta)
+        return AuditRecord(
+            audit=self.name,
+            step=step,
+            fraction=result.fraction,
+            interval=result.interval,
+            qubits=result.qubits,
+            bits=0,
+            rival=rival.name,
+            rival_bits=rival.bits,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubspaceStepAudit:
+    """SubspaceAudit of the step that all ranks are about to take, for one client's private span.
+
+    ``span`` reads it off the model at the time; ``fraction`` is the share of the step inside.
+    """
+
+    span: Callable[[nn.Module], Span]
+    epsilon: float = 0.1
+    delta: float = 0.05
+    name: str = "subspace"
+
+    def record(
+        self, step: int, products: NDArray[np.float64], mean: dict[str, Tensor], model: nn.Module,
+        rng: np.random.Generator,
+    ) -> AuditRecord:  # fmt: skip
+        """Audit the mean gradient."""
+        span = self.span(model)
+        flat = span.flat(mean)
+        result = span.audit(flat, epsilon=self.epsilon, delta=self.delta, rng=rng)
+        rival = span.rival(flat, self.epsilon, self.delta)
         return AuditRecord(
             audit=self.name,
             step=step,

@@ -9,7 +9,15 @@ from typing import Any
 from torch import nn
 
 from qring.torch import ties
-from qring.torch.audit import Audit, AuditHook, AuditRecord, ConflictAudit, TieStepAudit
+from qring.torch.audit import (
+    Audit,
+    AuditHook,
+    AuditRecord,
+    ConflictAudit,
+    SubspaceStepAudit,
+    TieStepAudit,
+)
+from qring.torch.subspaces import Span, leading
 from qring.torch.ties import Ties
 from qring.training.hook import Hook
 from qring.training.settings import AuditKind, TrainSettings
@@ -17,6 +25,7 @@ from qring.training.settings import AuditKind, TrainSettings
 __all__ = ["audit_of"]
 
 _CLUSTERS = 16
+_RANK = 4
 
 
 def audit_of(
@@ -28,13 +37,16 @@ def audit_of(
     """The state of the hook that audits a run, if it is to be audited; all ranks must call it.
 
     ``hook`` is what sums the gradients, ``write`` takes a row of metrics, on rank 0. The client
-    whose ties are audited keeps a codebook of 16 entries a layer, learned anew for each audit.
+    whose ties are audited keeps a codebook of 16 entries a layer, learned anew for each audit; the
+    one whose span is audited adapters of rank 4 at the weights' leading singular vectors.
     """
     if run.audit is AuditKind.NONE:
         return None
     audit: Audit = ConflictAudit()
     if run.audit is AuditKind.TIES:
         audit = TieStepAudit(ties=_codebook)
+    elif run.audit is AuditKind.SUBSPACE:
+        audit = SubspaceStepAudit(span=_adapters)
 
     def report(record: AuditRecord) -> None:
         if write is not None:
@@ -52,3 +64,7 @@ def audit_of(
 
 def _codebook(module: nn.Module) -> Ties:
     return ties.codebook(module, clusters=_CLUSTERS)
+
+
+def _adapters(module: nn.Module) -> Span:
+    return leading(module, _RANK)

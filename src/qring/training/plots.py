@@ -35,7 +35,9 @@ def draw_audits(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
         if audits[0]["interval"] is not None:
             low, high = zip(*(row["interval"] for row in audits), strict=True)
             found.fill_between(steps, low, high, color="C0", alpha=0.2, linewidth=0)
-        found.set(xlabel="step", ylabel=f"fraction in conflict ({audits[0]['audit']})", ylim=(0, 1))
+        kind = audits[0]["audit"]
+        label = "share of the step" if kind == "subspace" else "fraction in conflict"
+        found.set(xlabel="step", ylabel=f"{label} ({kind})", ylim=(0, 1))
         sent = [row["qubits"] + row["bits"] for row in audits]
         spent.plot(steps, sent, "o-", color="C1", label="qubits and bits of the audit")
         label = f"bits of the rival: {audits[0]['rival']}"

@@ -44,6 +44,7 @@ class AuditKind(str, Enum):
     NONE = "none"
     TIES = "ties"
     CONFLICTS = "conflicts"
+    SUBSPACE = "subspace"
 
 
 _WORDS = (Protocol.GHZ, Protocol.VGA, Protocol.SECAGG, Protocol.PRIVATE)

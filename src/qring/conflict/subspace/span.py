@@ -22,6 +22,7 @@ __all__ = [
     "Complement",
     "Coordinates",
     "Dense",
+    "Flipped",
     "GroupSpan",
     "PairSpan",
     "Parity",
@@ -210,9 +211,13 @@ class PairSpan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupSpan:
-    """The span of the groups' constant vectors: updates that leave a client's ties intact."""
+    """The span of the groups' constant vectors, and of every other coordinate if ``free``.
+
+    Updates that leave a client's ties intact; groups are of two or more coordinates.
+    """
 
     groups: Groups
+    free: bool = False
 
     def __post_init__(self) -> None:
         check_dimension(self.dimension, self.coords)
@@ -224,8 +229,9 @@ class GroupSpan:
 
     @property
     def dimension(self) -> int:
-        """k, the number of groups of two or more."""
-        return len(self.groups.sizes)
+        """k, the number of groups, and of coordinates in none if they are free."""
+        loose = self.coords - self.groups.tied if self.free else 0
+        return len(self.groups.sizes) + loose
 
     def _sums(self, vector: NDArray[Any]) -> NDArray[np.float64]:
         members = vector[self.groups.members].astype(np.float64)
@@ -233,14 +239,51 @@ class GroupSpan:
 
     def project(self, vector: NDArray[Any]) -> NDArray[Any]:
         """P·v."""
-        found = np.zeros(self.coords, np.float64)
+        found = vector.astype(np.float64) if self.free else np.zeros(self.coords, np.float64)
         means = self._sums(vector) / self.groups.sizes
         found[self.groups.members] = np.repeat(means, self.groups.sizes)
         return found
 
     def energy(self, vector: NDArray[Any]) -> float:
         """|P·v|²."""
-        return float((self._sums(vector) ** 2 / self.groups.sizes).sum())
+        tied = float((self._sums(vector) ** 2 / self.groups.sizes).sum())
+        if not self.free:
+            return tied
+        members = vector[self.groups.members].astype(np.float64)
+        return tied + squared(vector) - float(members @ members)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flipped:
+    """A subspace seen through flips of sign: ties of θ_i to −θ_j; ``flipped``, bool, shape (d,)."""
+
+    of: Subspace
+    flipped: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.flipped.shape != (self.of.coords,) or self.flipped.dtype != np.bool_:
+            raise InputError(f"flips are a boolean array of {self.of.coords} coordinates")
+
+    @property
+    def coords(self) -> int:
+        """D."""
+        return self.of.coords
+
+    @property
+    def dimension(self) -> int:
+        """K."""
+        return self.of.dimension
+
+    def _turned(self, vector: NDArray[Any]) -> NDArray[Any]:
+        return np.where(self.flipped, -vector, vector)
+
+    def project(self, vector: NDArray[Any]) -> NDArray[Any]:
+        """P·v."""
+        return self._turned(self.of.project(self._turned(vector)))
+
+    def energy(self, vector: NDArray[Any]) -> float:
+        """|P·v|²."""
+        return self.of.energy(self._turned(vector))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
