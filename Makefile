@@ -32,6 +32,7 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_privacy.py
 	$(BIN)/python benchmarks/bench_verification.py
 	$(BIN)/python benchmarks/bench_allreduce.py
+	$(BIN)/python benchmarks/bench_mpi.py
 
 docs: $(VENV)/.ready-test  ## the documentation site, in build/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
