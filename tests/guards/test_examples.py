@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RANKS = {"ddp.py", "quantum_model.py"}  # started by torchrun, as they say
+RANKS = {"ddp.py", "quantum_model.py", "deepspeed_zero.py"}  # started by torchrun, as they say
 NEEDS = {
     "ddp.py": ["torch"],
+    "deepspeed_zero.py": ["torch", "deepspeed"],
+    "ray_train.py": ["torch", "ray"],
     "quantum_model.py": ["torch", "pennylane", "sklearn"],
     "reproduce_on_dask.py": ["distributed", "joblib", "scipy"],
 }

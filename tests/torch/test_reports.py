@@ -392,6 +392,29 @@ def test_tools_see_each_call_once_and_its_shapes():
         ]  # fmt: skip
 
 
+def _overlap(rank: int, size: int) -> float:
+    net = DistributedDataParallel(
+        nn.Sequential(*(nn.Linear(512, 512) for _ in range(6))), bucket_cap_mb=1
+    )
+    inputs = torch.randn(64, 512)
+    for _ in range(2):  # DDP arranges its buckets after the first step
+        net(inputs).sum().backward()
+    every = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=cpu, experimental_config=every) as profile:
+        for _ in range(6):  # a busy machine may run the two threads in turn
+            net(inputs).sum().backward()
+    events = profile.events()
+    spans = [e.time_range for e in events if e.name == "qring::all_reduce"]
+    backward = [e.time_range for e in events if e.name == "aten::mm"]
+    return sum(max(0.0, min(a.end, b.end) - max(a.start, b.start)) for a in spans for b in backward)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_all_reduces_of_ddp_run_while_backward_does():
+    assert all(microseconds > 0 for microseconds in run(2, _overlap))
+
+
 # What a group costs
 
 

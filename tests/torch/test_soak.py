@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -192,3 +193,38 @@ def _on_gpu(rank: int, size: int) -> bool:
     outs = [torch.empty(3, device="cuda") for _ in range(size)]
     dist.all_gather(outs, torch.full((3,), float(rank), device="cuda"))
     return bool((values == 3).all()) and all(bool((o == r).all()) for r, o in enumerate(outs))
+
+
+def _many_small(rank: int, size: int, collectives: int, groups: int) -> list[object]:
+    def held() -> tuple[int, int]:
+        dist.barrier()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(list(Path("/proc/self/fd").iterdir())), pages * os.sysconf("SC_PAGE_SIZE")
+
+    made = [dist.new_group() for _ in range(groups)]
+    tensor, expected = torch.ones(5), float(size)
+    for _ in range(collectives // 10):  # what is allocated once is allocated then
+        dist.all_reduce(tensor.fill_(1.0))
+    before, wrong = held(), 0
+    for turn in range(collectives):
+        dist.all_reduce(tensor.fill_(1.0), group=made[turn % groups])
+        wrong += tensor[0].item() != expected
+    after = held()
+    return [wrong, after[0] - before[0], after[1] - before[1]]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what /proc shows")
+@pytest.mark.parametrize(
+    ("size", "groups", "collectives"), [(2, 64, 100_000), (16, 4, 2_000), (32, 2, 500)]
+)
+def test_many_ranks_groups_and_small_collectives_cost_nothing_more(
+    size, groups, collectives, sweep
+):
+    count = sweep(collectives, sample=collectives // 50)
+    found = run(size, _many_small, count, groups, timeout_s=300, limit_s=850)
+    for wrong, descriptors, grown in found:
+        assert wrong == 0
+        assert descriptors == 0
+        assert grown < 8_000_000
