@@ -165,7 +165,7 @@ def _a_handler_may_run() -> bool:
 
     That of Ctrl-C does not count as long as it is the interpreter's own.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.get_ident() != threading.main_thread().ident:
         return False
     return not _INERT.issuperset(map(_getsignal, _SIGNALS))
 
