@@ -9,8 +9,10 @@ from typing import Any
 
 from qring.cli.show import count, table
 from qring.jsontext import to_json
-from qring.numbers import at_least, probability, whole
+from qring.network.noise import QubitNoise
+from qring.numbers import at_least, number, probability, whole
 from qring.theory.bills import Bill, Job, Protects, bills, winners
+from qring.theory.mask_rivals import CopyNoise, NoisyPrice, cheapest, noisy_prices
 from qring.theory.privacy import leak_of_static_gaussian
 
 __all__ = ["add_to"]
@@ -49,6 +51,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--rounds", type=whole, default=1, help="sums (default: 1)")
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
         help="of all rounds together, such as 1e-6 or 2^-40 (default: 2^-40)")  # fmt: skip
+    add("--visibility", type=number(), metavar="V",
+        help="price masks and keys at white noise of the shared states too")  # fmt: skip
+    add("--qubit-noise", metavar="P|X,Y,Z",
+        help="and at this error probability of every qubit, or of its errors X,Y,Z")  # fmt: skip
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
@@ -62,6 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
         epsilon=arguments.epsilon,
     )
     priced = bills(job)
+    noisy = _noisy(job, arguments)
     if arguments.json:
         print(
             to_json(
@@ -74,13 +81,65 @@ def _run(arguments: argparse.Namespace) -> int:
                         for bill in priced
                     ],
                     "fewest": winners(priced),
+                    **_noisy_figures(noisy),
                     "leak_of_static_inputs_bits_a_coordinate": leak_of_static_gaussian(job.workers),
                 }
             )
         )
         return 0
     print(_as_table(job, priced))
+    if noisy:
+        print(_noisy_table(job, noisy))
     return 0
+
+
+def _noisy(job: Job, arguments: argparse.Namespace) -> tuple[NoisyPrice, ...]:
+    """Prices at the noise that is asked for, if any is."""
+    if arguments.visibility is None and arguments.qubit_noise is None:
+        return ()
+    visibility = 1.0 if arguments.visibility is None else arguments.visibility
+    qubits = QubitNoise.of_copies(visibility, arguments.qubit_noise or "0")
+    noise = CopyNoise(visibility=visibility, x=qubits.x, y=qubits.y, z=qubits.z)
+    return noisy_prices(
+        noise, workers=job.workers, sum_bits=job.sum_bits, masks=job.coords * job.rounds,
+        epsilon=job.epsilon,
+    )  # fmt: skip
+
+
+def _noisy_figures(priced: tuple[NoisyPrice, ...]) -> dict[str, Any]:
+    if not priced:
+        return {}
+    return {
+        "noisy": [dataclasses.asdict(price) for price in priced],
+        "fewest_qubits_at_this_noise": {
+            "outsider": cheapest(priced, coalitions=False),
+            "coalitions": cheapest(priced, coalitions=True),
+        },
+    }
+
+
+def _noisy_table(job: Job, priced: tuple[NoisyPrice, ...]) -> str:
+    lines = [["at this noise", "qubits a mask digit", "kept, a worker", "hides from", "standing"]]
+    for price in priced:
+        lines.append(
+            [
+                price.protocol,
+                "nothing is left" if price.qubits is None else f"{price.qubits:.3g}",
+                f"{price.memory:.3g}",
+                "outsider" if price.outsider_only else "coalitions",
+                price.standing,
+            ]
+        )
+    remarks = [f"{price.protocol}: {price.remark}" for price in priced if price.remark]
+    fewest = [
+        f"fewest qubits at this noise against {name}: {cheapest(priced, coalitions=both) or '-'}"
+        for name, both in (("an outsider", False), ("coalitions", True))
+    ]
+    heading = (
+        f"one batch of {job.coords * job.rounds:,} masks, secrecy and correctness together "
+        f"{job.epsilon:.3g}; white noise and gates without errors"
+    )
+    return "\n".join(["", heading, "", table(lines), "", *remarks, "", *fewest])
 
 
 def _as_table(job: Job, priced: tuple[Bill, ...]) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from qring.errors import InputError
@@ -28,14 +28,57 @@ from qring.theory.tails import (
 )
 
 __all__ = [
+    "CopyNoise",
     "DetectedCopies",
     "NoisyPrice",
+    "cheapest",
     "detect_once",
     "key_rate",
     "noisy_prices",
     "pair_visibility",
     "white_noise",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyNoise:
+    """White noise of whole copies, visibility V, and Pauli errors X, Y, Z of every qubit.
+
+    Standing of what follows: exact, for words that are uniform and X and Y equally likely; else a
+    bound for the digits.
+    """
+
+    visibility: float = 1.0
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+
+    def __post_init__(self) -> None:
+        white_noise(self.visibility)
+        if min(self.x, self.y, self.z) < 0 or self.x + self.y + self.z > 1 + 1e-12:
+            raise InputError("probabilities of X, Y and Z are not negative and at most 1 together")
+
+    @property
+    def is_white(self) -> bool:
+        """Whether qubits suffer nothing of their own."""
+        return self.x + self.y + self.z == 0
+
+    @property
+    def z_error(self) -> float:
+        """Probability that two given workers disagree on a copy."""
+        flip = self.x + self.y
+        return (1 - self.visibility) / 2 + self.visibility * 2 * flip * (1 - flip)
+
+    def x_error(self, workers: int) -> float:
+        """Probability that a digit read on a copy of so many workers is wrong, at most."""
+        straight = 1 - self.x - self.y - 2 * self.z
+        turned = abs(self.x - self.y)
+        least = straight**workers - ((straight + turned) ** workers - straight**workers)
+        return (1 - self.visibility * least) / 2
+
+    def of_pairs(self, workers: int) -> CopyNoise:
+        """Noise of pairs that is the same a qubit: V^(2/n), and the same Pauli errors."""
+        return replace(self, visibility=pair_visibility(self.visibility, workers))
 
 
 class DetectedCopies(NamedTuple):
@@ -148,73 +191,74 @@ class NoisyPrice:
 
 
 def noisy_prices(
-    visibility: float, *, workers: int, sum_bits: int, masks: int, epsilon: float = 2.0**-40
+    noise: CopyNoise, *, workers: int, sum_bits: int, masks: int, epsilon: float = 2.0**-40
 ) -> tuple[NoisyPrice, ...]:
-    """Price a batch of masks and its rivals at visibility V of the shared states.
+    """Price a batch of masks and its rivals at the same noise of the shared states.
 
     ``epsilon`` is secrecy and correctness together.
 
     Raises:
-        InputError: a visibility outside [0, 1], or sizes that make no sense.
+        InputError: sizes that make no sense.
     """
     links = workers - 1
     pairs = workers * links // 2
-    half = epsilon / 2
+    half, digits = epsilon / 2, masks * sum_bits
+    z_error, x_error = noise.z_error, noise.x_error(workers)
 
-    def of_masks(z_error: float, x_error: float) -> float | None:
+    def of_masks(z: float, x: float, kept: float = 1.0) -> float | None:
+        if z >= 0.5 or x >= 0.5:
+            return None
         found = best_masks(
-            masks, workers=workers, sum_bits=sum_bits, z_error=z_error, x_error=x_error,
+            masks, workers=workers, sum_bits=sum_bits, z_error=z, x_error=x,
             epsilon=half, correctness=half,
         )  # fmt: skip
-        return found.rate if found is not None else None
+        return kept * found.rate if found is not None and found.rate > 0 else None
 
-    plain = of_masks(*white_noise(visibility))
-    detected = detect_once(visibility, workers)
-    after = of_masks(detected.z_error, detected.x_error)
-    cleaned = None if after is None else after * detected.kept
-
-    def of_keys(pair: float, number: int) -> float | None:
-        rate = key_rate(
-            masks * sum_bits, (1 - pair) / 2, secrecy=half / number, correctness=half / number
-        )
+    def of_keys(pair: CopyNoise, number: int) -> float | None:
+        worst = max(pair.z_error, pair.x_error(2))
+        rate = key_rate(digits, worst, secrecy=half / number, correctness=half / number)
         return number / rate if rate else None
 
-    def of_copies(rate: float | None) -> float | None:
-        return links / rate if rate else None
+    def of_copies(name: str, rate: float | None, remark: str = "") -> NoisyPrice:
+        return NoisyPrice(
+            protocol=name, qubits=links / rate if rate else None,
+            memory=1 / rate if rate else 0.0, remark=remark,
+        )  # fmt: skip
 
-    hashing = key_rate(
-        masks * sum_bits, (1 - visibility) / 2, secrecy=half / links, correctness=half / links
-    )
-    same = pair_visibility(visibility, workers)
-    return (
-        NoisyPrice(protocol="masks", qubits=of_copies(plain), memory=1 / plain if plain else 0.0),
-        NoisyPrice(
-            protocol="detect once, then masks",
-            qubits=of_copies(cleaned),
-            memory=1 / cleaned if cleaned else 0.0,
-            remark="white noise and perfect CNOTs",
-        ),
-        NoisyPrice(
-            protocol="hashing distillation",
-            qubits=links / hashing if hashing else None,
-            memory=1 / hashing if hashing else 0.0,
-            standing="limit",
-            remark="perfect CNOTs among all copies at once: a limit, not a plan",
-        ),
-        NoisyPrice(
-            protocol="keys, tree", qubits=of_keys(visibility, links), outsider_only=True,
-            remark="pairs of the same visibility",
-        ),
-        NoisyPrice(
-            protocol="keys, all pairs", qubits=of_keys(visibility, pairs),
-            remark="pairs of the same visibility",
-        ),
-        NoisyPrice(
-            protocol="keys, tree, same noise a qubit", qubits=of_keys(same, links),
-            outsider_only=True, remark=f"pairs of visibility {same:.4f}",
-        ),
-        NoisyPrice(
-            protocol="keys, all pairs, same noise a qubit", qubits=of_keys(same, pairs),
-            remark=f"pairs of visibility {same:.4f}",
-        ),
-    )  # fmt: skip
+    priced = [of_copies("masks", of_masks(z_error, x_error))]
+    if noise.is_white:
+        once = detect_once(noise.visibility, workers)
+        cleaned = of_masks(once.z_error, once.x_error, once.kept)
+        priced.append(of_copies("detect once, then masks", cleaned, "perfect CNOTs"))
+        hashing = key_rate(digits, z_error, secrecy=half / links, correctness=half / links)
+        limit = of_copies("hashing distillation", hashing or None, "a limit, not a plan: perfect "
+                          "CNOTs among all copies at once")  # fmt: skip
+        priced.append(replace(limit, standing="limit"))
+    same = noise.of_pairs(workers)
+    kinds = [(noise, "")] if same == noise else [(noise, ""), (same, ", same noise a qubit")]
+    for pair, which in kinds:
+        remark = f"pairs of visibility {pair.visibility:.4f}"
+        for name, number in (("tree", links), ("all pairs", pairs)):
+            priced.append(
+                NoisyPrice(
+                    protocol=f"keys, {name}{which}", qubits=of_keys(pair, number),
+                    outsider_only=name == "tree", remark=remark,
+                )
+            )  # fmt: skip
+    return tuple(priced)
+
+
+def cheapest(priced: tuple[NoisyPrice, ...], *, coalitions: bool) -> str | None:
+    """Who sends fewest qubits against an outsider, or against coalitions; limits do not compete.
+
+    Keys from pairs of the same visibility compete, not those of the same noise a qubit.
+    """
+    able = [
+        price
+        for price in priced
+        if price.qubits is not None
+        and price.standing != "limit"
+        and "qubit" not in price.protocol
+        and not (coalitions and price.outsider_only)
+    ]
+    return min(able, key=lambda price: price.qubits or 0.0).protocol if able else None

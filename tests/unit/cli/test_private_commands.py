@@ -159,3 +159,35 @@ def test_the_bill(capsys):
     assert "fewest against coalitions" in shown
     assert main(["privacy", "--workers", "1"]) == 2
     assert "at least 2 workers" in capsys.readouterr().err
+
+
+def test_prices_at_the_noise_that_is_there_name_who_sends_fewest_qubits(capsys):
+    own = answer(capsys, "privacy", "--visibility", "0.95")
+    prices = {price["protocol"]: price["qubits"] for price in own["noisy"]}
+    assert prices["masks"] == pytest.approx(12.3, rel=0.01)
+    assert prices["keys, all pairs"] == pytest.approx(46.6, rel=0.01)
+    assert own["fewest_qubits_at_this_noise"] == {"outsider": "keys, tree", "coalitions": "masks"}
+    assert main(["privacy", "--qubit-noise", "0.001,0.001,0", "--workers", "4"]) == 0
+    assert "fewest qubits at this noise against coalitions: masks" in capsys.readouterr().out
+    assert main(["privacy", "--visibility", "0.5", "--coords", "1000"]) == 0
+    assert "nothing is left" in capsys.readouterr().out
+    assert main(["privacy", "--visibility", "1.5"]) == 2
+    assert main(["privacy", "--qubit-noise", "much"]) == 2
+
+
+def test_noisy_copies_are_summed_over_exactly_or_refused_clearly(files, capsys, tmp_path):
+    plain = answer(capsys, "allreduce", *files, *WORDS[:4])
+    noisy = ["--protocol", "private", *WORDS, "--visibility", "0.95", "--qubit-noise", "0.001"]
+    own = answer(capsys, "allreduce", *files, *noisy)
+    assert own["result_hash"] == plain["result_hash"]
+    assert own["epsilon_secrecy"] <= 2**-10 * (1 + 1e-9)
+    low = ["allreduce", *files, "--protocol", "private", *WORDS, "--visibility", "0.7"]
+    assert main(low) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert "no mask is left of 50" in error[-1]
+    assert "or make a larger batch" in error[-1]
+    folder = str(tmp_path / "masks")
+    ask = ["--make", "500", "--workers", "3", "--word-bits", "12", "--epsilon", "2^-10"]
+    made = answer(capsys, "masks", folder, *ask, "--visibility", "0.95")
+    assert made["failing_tests_tolerated"] > 0
+    assert made["pads_for_syndromes"] > 0

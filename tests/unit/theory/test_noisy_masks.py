@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qring.errors import InputError
-from qring.theory.mask_rivals import detect_once, key_rate, noisy_prices, pair_visibility
+from qring.theory.mask_rivals import (
+    CopyNoise,
+    cheapest,
+    detect_once,
+    key_rate,
+    noisy_prices,
+    pair_visibility,
+)
 from qring.theory.noisy_masks import best_masks, masks_with, secrecy, typical, yield_limit
 from qring.theory.tails import (
     largest,
@@ -144,10 +151,15 @@ RIVALS = {
 @pytest.mark.parametrize("case", RIVALS)
 def test_rivals_cost_what_the_table_says(case):
     visibility, workers = case
-    priced = noisy_prices(visibility, workers=workers, sum_bits=20, masks=10**6)
+    priced = noisy_prices(
+        CopyNoise(visibility=visibility), workers=workers, sum_bits=20, masks=10**6
+    )
     for price, wanted in zip(priced, RIVALS[case], strict=True):
         assert price.qubits == pytest.approx(wanted, rel=0.006), price.protocol
     assert pair_visibility(visibility, workers) == visibility ** (2 / workers)
+    once = "detect once, then masks"
+    assert cheapest(priced, coalitions=False) == (once if visibility == 0.9 else "keys, tree")
+    assert cheapest(priced, coalitions=True) == (once if visibility == 0.9 else "masks")
 
 
 @pytest.mark.parametrize("workers", [2, 3, 4])
@@ -173,7 +185,7 @@ def test_detection_by_a_table_of_all_pairs_of_syndromes_and_phases(workers, visi
 def test_keys_vanish_where_errors_are_too_many():
     assert key_rate(10**5, 0.12, secrecy=1e-12, correctness=1e-12) == 0
     assert key_rate(10**5, 0.5, secrecy=1e-12, correctness=1e-12) == 0
-    dead = noisy_prices(0.5, workers=4, sum_bits=20, masks=1000)
+    dead = noisy_prices(CopyNoise(visibility=0.5), workers=4, sum_bits=20, masks=1000)
     assert all(price.qubits is None for price in dead if "qubit" not in price.protocol)
 
 
@@ -202,3 +214,15 @@ def test_more_tests_than_needed_cost_copies():
             x_error=0.025, epsilon=2.0**-41, correctness=2.0**-41, abort=1e-6, efficiency=1.2,
         )  # fmt: skip
         assert other is None or other.copies > best.copies
+
+
+@given(
+    st.floats(0, 0.1), st.floats(0, 0.1), st.floats(0, 0.1), st.floats(0.5, 1), st.integers(2, 9)
+)
+def test_rates_of_errors_are_those_of_the_network(x, y, z, visibility, workers):
+    from qring.network.noise import QubitNoise
+
+    noise = QubitNoise(x=x, y=y, z=z, mixed=1 - visibility)
+    own = CopyNoise(visibility=visibility, x=x, y=y, z=z)
+    assert own.z_error == pytest.approx(noise.disagreement())
+    assert own.x_error(workers) == pytest.approx(noise.wrong_digit(workers))
