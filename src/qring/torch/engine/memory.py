@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -54,23 +56,23 @@ class Memory:
         self._whole = cargo.whole if plan.widest > 1 and self.windows == 1 else None
         self._offsets: Sequence[int] = ()
         if self._whole is not None:
-            offsets = [0]
-            for chunk in range(len(cargo.lengths)):
-                offsets.append(offsets[-1] + cargo.lengths[chunk])
-            self._offsets = offsets
+            self._offsets = _offsets(tuple(cargo.lengths.values()))
 
     def elements(self, chunks: range, number: int) -> int:
         """Number of elements of chunks in window ``number``; −1 if it is left out.
 
         A message of nothing is sent only in the first window.
         """
-        start = number * self._window
         lengths = self._lengths
-        if len(chunks) == 1:
-            found = min(self._window, lengths[chunks[0]] - start)
-        else:
-            found = sum(max(0, min(self._window, lengths[chunk] - start)) for chunk in chunks)
-        return -1 if found <= 0 < start else max(0, found)
+        if self.windows == 1:
+            if len(chunks) == 1:
+                return lengths[chunks[0]]
+            return sum([lengths[chunk] for chunk in chunks])
+        start, window, found = number * self._window, self._window, 0
+        for chunk in chunks:
+            length = lengths[chunk] - start
+            found += window if length > window else max(length, 0)
+        return -1 if found <= 0 < start else found
 
     def pieces(self, runs: Runs, number: int) -> Pieces:
         """The values in window ``number``, without empty pieces."""
@@ -87,14 +89,20 @@ class Memory:
         if place is Place.SNAPSHOT:
             return self._snapshots.pop((number, first))
         if span > 1 and self._whole is not None and place is not Place.WORK:
-            values = self._whole[self._offsets[first] : self._offsets[first + span]]
-            return (values,) if len(values) else ()
-        store, found = self._stores[place], []
+            start, end = self._offsets[first], self._offsets[first + span]
+            return (self._whole[start:end],) if end > start else ()
+        store, lengths = self._stores[place], self._lengths
+        if self.windows == 1 and place is not Place.WORK:
+            return [store[first + k] for k in range(span) if lengths[chunk + k]]
+        found = []
         start = number * self._window
         for k in range(span):
-            length = min(self._window, self._lengths[chunk + k] - start)
+            length = min(self._window, lengths[chunk + k] - start)
             if length > 0:
-                values = store[first + k]
-                whole = length == len(values)
-                found.append(values if whole else values[start : start + length])
+                found.append(store[first + k][start : start + length])
         return found
+
+
+@functools.lru_cache(maxsize=256)
+def _offsets(lengths: tuple[int, ...]) -> tuple[int, ...]:
+    return (0, *itertools.accumulate(lengths))

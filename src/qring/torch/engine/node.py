@@ -155,7 +155,8 @@ class Node:
                     to = home[0]
                 message = self._take(arrival.src, signature, length * dtype.itemsize, to, into)
                 if into is None and (mine or home):
-                    self._put(message.view(dtype), mine, home, fold, arrival.hold)
+                    landed = to is not None and isinstance(message, BorrowedMessage)
+                    _put(message.view(dtype), mine, () if landed else home, fold, arrival.hold)
                 if arrival.hold:
                     held[number, arrival.chunks] = message
                 else:
@@ -164,7 +165,7 @@ class Node:
                 if memory.elements(move.chunks, number) > 0:
                     source = torch.cat(list(memory.pieces(move.source, number)))
                     mine = memory.pieces(move.mine, number)
-                    self._put(source, mine, memory.pieces(move.home, number), fold, False)
+                    _put(source, mine, memory.pieces(move.home, number), fold, False)
         if call.charged:
             for dst, nbytes in sent.items():
                 self.carriers.charge(dst, nbytes, exact)
@@ -180,36 +181,6 @@ class Node:
         elif pieces:
             torch.cat(list(pieces), out=message.view(dtype))
         return message
-
-    def _put(
-        self,
-        values: torch.Tensor,
-        mine: Sequence[torch.Tensor],
-        home: Sequence[torch.Tensor],
-        fold: Fold | None,
-        hold: bool,
-    ) -> None:
-        """Add what is ours to what came, and keep the result; in the message, too, if it is held.
-
-        ``values`` may be what is at home already.
-        """
-        if mine and fold is not None:
-            if hold or [len(own) for own in mine] != [len(there) for there in home]:
-                _fold_into(values, mine, fold)
-            else:
-                start = 0
-                for own, there in zip(mine, home, strict=True):
-                    fold(values[start : start + len(own)], own, out=there)
-                    start += len(own)
-                return
-        if len(home) == 1:
-            if values.data_ptr() != home[0].data_ptr():
-                home[0].copy_(values)
-        elif home:
-            start = 0
-            for there in home:
-                there.copy_(values[start : start + len(there)])
-                start += len(there)
 
     def _take(
         self,
@@ -259,12 +230,33 @@ class Node:
         self._transport.close()
 
 
-def _fold_into(values: torch.Tensor, pieces: Sequence[torch.Tensor], fold: Fold) -> None:
+def _put(
+    values: torch.Tensor,
+    mine: Sequence[torch.Tensor],
+    home: Sequence[torch.Tensor],
+    fold: Fold | None,
+    hold: bool,
+) -> None:
+    """Add what is ours to what came, and keep the result; in the message, too, if it is held."""
+    if mine and fold is not None:
+        if len(mine) == len(home) == 1 and not hold:
+            fold(values, mine[0], out=home[0])
+            return
+        if len(mine) == 1:
+            fold(values, mine[0], out=values)
+        else:
+            start = 0
+            for own in mine:
+                part = values[start : start + own.numel()]
+                fold(part, own, out=part)
+                start += own.numel()
+    if len(home) == 1:
+        home[0].copy_(values)
+        return
     start = 0
-    for own in pieces:
-        part = values[start : start + len(own)]
-        fold(part, own, out=part)
-        start += len(own)
+    for there in home:
+        there.copy_(values[start : start + there.numel()])
+        start += there.numel()
 
 
 def _describe(signature: bytes) -> str:

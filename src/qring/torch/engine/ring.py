@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -96,13 +97,18 @@ def _cut(flat: torch.Tensor, planned: Planned, *, in_place: bool = False) -> Car
     if planned.like_gloo and planned.chunks > 1:
         lengths = gloo_lengths(elements, flat.itemsize, planned.chunks)
     else:
-        lengths = tuple(c.stop - c.start for c in even_chunks(elements, planned.chunks))
+        lengths = _even_lengths(elements, planned.chunks)
     chunks = dict(enumerate(flat.split_with_sizes(lengths)))
     whole = flat if planned.plan.widest > 1 else None
     return Cargo(
         lengths=dict(enumerate(lengths)), brings=chunks, takes=chunks, in_place=in_place,
         whole=whole,
     )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=256)
+def _even_lengths(elements: int, chunks: int) -> tuple[int, ...]:
+    return tuple(part.stop - part.start for part in even_chunks(elements, chunks))
 
 
 def _blocks(tensors: dict[int, torch.Tensor], blocks: int) -> dict[int, torch.Tensor]:
