@@ -261,3 +261,29 @@ def test_settings_survive_the_command_line():
     settings = TrainSettings(epochs=3, noise=BellDiagonal(x=1 / 3, z=1e-9), learning_rate=0.1 + 0.2)
     parsed = TrainSettings.from_arguments(parser.parse_args(settings.as_arguments()))
     assert parsed == settings
+
+
+def test_training_over_another_topology_ends_with_the_same_classical_parameters(tmp_path):
+    out = tmp_path / "halving"
+    run = qring("train", "--workers", 3, *SMALL, "--epochs", "1", "--topology", "halving",
+                "--compare", "--json", "--out", out)  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout)
+    classical = answer["compared"]["classical"]
+    assert answer["agreed"]
+    assert answer["result_hash"] == classical["result_hash"]
+    assert answer["rounds"] == classical["rounds"]
+    links = {(row["src"], row["dst"]) for row in answer["links"]}
+    assert links == {(0, 1), (1, 0), (0, 2), (2, 0)}  # rank 1 is folded into rank 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--topology", "torus"], "there is no topology 'torus'"),
+        (["--topology", "halving", "--protocol", "ghz"], "--topology is not used by ghz"),
+    ],
+)
+def test_a_topology_that_cannot_be_trained_over_is_refused(words, message, capsys):
+    assert main(["train", *words]) == 2
+    assert message in capsys.readouterr().err

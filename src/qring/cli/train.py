@@ -93,11 +93,15 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _has_page(settings: TrainSettings) -> bool:
+    return settings.protocol not in _WORDS and settings.topology == "ring"
+
+
 def _write_page(
     settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
 ) -> None:
     """Picture one step's all-reduce as the backend cuts it; hooks that sum words do otherwise."""
-    if settings.protocol in _WORDS:
+    if not _has_page(settings):
         return
     from qring.torch.engine.layout import chunk_of, gloo_bounds, rank_of
 
@@ -201,7 +205,7 @@ def _as_table(
         row("rounds", lambda name: count(accounts[name].rounds)),
         row("parameters, sha256", lambda name: runs[name]["result_hash"][:16]),
     ]
-    shown = "" if settings.protocol in _WORDS else ", and the ring round by round in ring.html"
+    shown = "" if not _has_page(settings) else ", and the ring round by round in ring.html"
     notes = [f"results in {out}{shown}"]
     if not own["agreed"]:
         notes.insert(0, "the ranks ended with DIFFERENT parameters; the hash is rank 0's")

@@ -68,6 +68,7 @@ def train(settings: TrainSettings, out: Path) -> Trained:
         noise=settings.noise if quantum else NOISELESS,
         coding=settings.coding if quantum else None,
         seed=settings.seed,
+        topology=settings.topology,
     )
     dist.init_process_group("qring", pg_options=options)
     try:

@@ -14,6 +14,7 @@ from qring.errors import InputError
 from qring.network.coded.coding import Coding
 from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
 from qring.numbers import number, positive, probability, train_seed, whole
+from qring.schedule.topology import Topology
 from qring.security.dp.plan import Promise
 from qring.validate import check_enum, check_instance
 
@@ -52,6 +53,7 @@ USES = {
     "noise": (Protocol.SUPERDENSE,),
     "code": (Protocol.SUPERDENSE,),
     "emulate": (Protocol.SUPERDENSE,),
+    "topology": (Protocol.SUPERDENSE, Protocol.CLASSICAL),
     "word_bits": _WORDS,
     "clip": _WORDS,
     "visibility": (Protocol.GHZ, Protocol.VGA, Protocol.PRIVATE),
@@ -67,11 +69,12 @@ class TrainSettings:
     """One training run. ``batch`` counts images a worker and step.
 
     ``noise`` is that of every shared pair, in ``superdense``, where a ``code`` corrects it,
-    emulated as ``emulate`` says. ``word_bits`` and ``clip`` belong to ``ghz``, ``vga``, ``secagg``
-    and ``private``, where gradients are clipped to fixed-point words; ``visibility`` to ``ghz``
-    and ``private``; to ``private`` also ``epsilon``, which bounds what all of training tells
-    beyond sums (in ``vga``, what each sum tells), and ``masks``, a folder of masks made ahead.
-    With ``dp_epsilon`` above 0 words are noisy, and everything that training tells is
+    emulated as ``emulate`` says. ``topology`` is the schedule of the sums of floats.
+    ``word_bits`` and ``clip`` belong to ``ghz``, ``vga``, ``secagg`` and ``private``, where
+    gradients are clipped to fixed-point words; ``visibility`` to ``ghz`` and ``private``; to
+    ``private`` also ``epsilon``, which bounds what all of training tells beyond sums (in
+    ``vga``, what each sum tells), and ``masks``, a folder of masks made ahead. With
+    ``dp_epsilon`` above 0 words are noisy, and everything that training tells is
     (``dp_epsilon``, ``dp_delta``) private for each image, whose gradient is shortened to the L2
     length ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's metrics.
     """
@@ -85,6 +88,7 @@ class TrainSettings:
     noise: BellDiagonal = NOISELESS
     code: str = "none"
     emulate: str = "decoded"
+    topology: str = "ring"
     word_bits: int = 16
     clip: float = 1.0
     visibility: float = 1.0
@@ -114,6 +118,7 @@ class TrainSettings:
         for name in ("dp_delta", "dp_clip"):
             if not self.dp_epsilon and getattr(self, name) != default[name]:
                 raise InputError(f"{_option(name)} is used with --dp-epsilon only: give it too")
+        Topology(self.topology)  # refuses what does not exist
         if self.code == "none" and self.emulate != default["emulate"]:
             raise InputError("--emulate is used with --code only: give it too")
         if self.coding is not None and not self.noise.error_probability:
@@ -150,9 +155,9 @@ class TrainSettings:
             raise InputError(f"the seed must lie in 0..2^32-1, not at {self.seed}")
 
     def compared(self) -> TrainSettings:
-        """The same training over the classical ring, without what that does not use."""
+        """The same training over classical links, without what those do not use."""
         default = _defaults()
-        unused = ("dp_epsilon", "dp_delta", "dp_clip", *USES)
+        unused = [n for n in ("dp_epsilon", "dp_delta", "dp_clip", *USES) if n != "topology"]
         return replace(self, protocol=Protocol.CLASSICAL, **{n: default[n] for n in unused})
 
     @property
@@ -177,6 +182,7 @@ class TrainSettings:
             noise=BellDiagonal.parse(arguments.noise),
             code=arguments.code,
             emulate=arguments.emulate,
+            topology=arguments.topology,
             word_bits=arguments.word_bits,
             clip=arguments.clip,
             visibility=arguments.visibility,
@@ -236,6 +242,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "learning_rate": "of SGD with momentum 0.9",
         "noise": "superdense: error probability of a pair, or of its errors X,Y,Z",
         "code": "superdense: correct the noise: none, auto, bch or ldpc",
+        "topology": "superdense, classical: who sends which chunk to whom; see qring schedule",
         "emulate": "with --code: decoded, sampled (bch) or calibrated",
         "word_bits": "ghz, vga, secagg, private: bits of a word, before the carry of the sum",
         "clip": "ghz, vga, secagg, private: gradients are clipped to [-CLIP, CLIP]",
