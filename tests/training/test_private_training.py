@@ -18,7 +18,7 @@ from qring import InputError
 from qring.data.images import PIXELS, ImageSet, load
 from qring.training import models
 from qring.training.private import shortening
-from qring.training.settings import ModelKind, Protocol, TrainSettings
+from qring.training.settings import ModelKind, TrainSettings
 
 
 @pytest.mark.parametrize("kind", list(ModelKind))
@@ -47,7 +47,7 @@ def test_pixels_are_those_of_the_images():
     assert training.images.shape[1] == PIXELS[ImageSet.DIGITS]
 
 
-@pytest.mark.parametrize("protocol", [Protocol.SUPERDENSE, Protocol.CLASSICAL])
+@pytest.mark.parametrize("protocol", ["superdense", "classical"])
 def test_noise_needs_words(protocol):
     with pytest.raises(InputError, match="choose --protocol secagg, private or ghz"):
         TrainSettings(protocol=protocol, dp_epsilon=1.0)

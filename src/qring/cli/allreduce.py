@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 from qring.cli import privacy
 from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import check_page, write_page
-from qring.cli.protocols import ghz, private, ring, secagg, vga
-from qring.cli.protocols.choice import AnyEncoding, Choice
-from qring.cli.protocols.dropouts import with_dropouts
 from qring.cli.show import busiest, busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aborted, Aggregate, Told
 from qring.collectives.all_reduce import all_reduce
@@ -30,15 +27,13 @@ from qring.network.network import Network
 from qring.network.noise import BellDiagonal
 from qring.numbers import number, seed, whole
 from qring.paper.trace import even_lengths, ring_trace
+from qring.protocols.dropouts import with_dropouts
+from qring.protocols.entry import AnyEncoding, Entry
+from qring.registry import PROTOCOLS
 from qring.security.dp.encoding import DistributedGaussian
 from qring.theory.resources import RingResources
 
 __all__ = ["add_to"]
-
-_CHOICES = {
-    choice.name: choice
-    for choice in (*ring.CHOICES, ghz.CHOICE, vga.CHOICE, private.CHOICE, secagg.CHOICE)
-}
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -51,10 +46,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help=".npy, .safetensors or .pt state dict")
-    add("--protocol", choices=list(_CHOICES), default="superdense",
+    add("--protocol", choices=list(PROTOCOLS), default="superdense",
         help="what carries the sum (default: superdense)")  # fmt: skip
-    for choice in _CHOICES.values():
-        choice.add_options(add)
+    for entry in PROTOCOLS.values():
+        entry.add_options(add)
     add("--word-bits", type=whole, metavar="B", help="send words of B bits plus carry")
     add("--clip", type=number(), metavar="C", help="clip to [-C, C]; the range of the words")
     privacy.add_options(add)
@@ -73,7 +68,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    refuse_unused(arguments, arguments.protocol, {c.name: c.uses for c in _CHOICES.values()})
+    refuse_unused(
+        arguments, arguments.protocol, {each.name: each.uses for each in PROTOCOLS.values()}
+    )
     refuse_unmet(arguments, privacy.USES)
     noise = BellDiagonal.parse(arguments.noise)
     rows, layout = read_workers(arguments.files, integers=IntegerTensors(arguments.integers))
@@ -86,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if _topology(arguments) != "ring":
             raise InputError("--page shows the ring: leave out --page, or the topology")
     encoding = _encoding(rows, arguments)
-    choice = _CHOICES[arguments.protocol]
+    choice: Entry = PROTOCOLS[arguments.protocol]
     result = all_reduce(
         rows,
         method=with_dropouts(choice.method(encoding, arguments), encoding, arguments),
@@ -198,7 +195,7 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
 
 def _as_json(
     result: Aggregate,
-    choice: Choice,
+    choice: Entry,
     rows: NDArray[Any],
     encoding: AnyEncoding,
     arguments: argparse.Namespace,
@@ -231,7 +228,7 @@ def _as_json(
 
 def _as_table(
     result: Aggregate,
-    choice: Choice,
+    choice: Entry,
     rows: NDArray[Any],
     encoding: AnyEncoding,
     arguments: argparse.Namespace,

@@ -8,34 +8,37 @@ from typing import Any
 import numpy as np
 
 from qring.cli import inversion
-from qring.cli.options import Uses, refuse_unused
+from qring.cli.options import refuse_unused
 from qring.cli.show import table
 from qring.errors import InputError
 from qring.jsontext import to_json
 from qring.numbers import number, probability, seed, whole
-from qring.security.leakage.laboratory import ATTACKS, PROTOCOLS, attack
+from qring.protocols.entry import Entry
+from qring.protocols.uses import Uses
+from qring.registry import PROTOCOLS
+from qring.security.leakage.laboratory import ATTACKS, attack, attacked
 from qring.security.leakage.report import Leak, Setting
 from qring.security.vga.verification import CutAndChoose, HashedVerification
 from qring.theory.privacy import classical_leak_at_least
 
 __all__ = ["add_to"]
 
-_FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in PROTOCOLS))
 _LABORATORY = Uses(("--protocol", "--workers", "--word-bits", "--copies", "--rounds",
                     "--verification", "--epsilon", "--copies-factor", "--withstood"))  # fmt: skip
 _BY_ATTACK = {
     **dict.fromkeys(ATTACKS, (_LABORATORY,)),
     inversion.NAME: (Uses(("--clients", "--images", "--dp-epsilon")),),
 }
-_BY_PROTOCOL = {
-    **dict.fromkeys(_FAMILIES, ()),
-    "vga": (
-        Uses(("--verification",)),
-        Uses(("--epsilon",), "--verification", ("hashed",)),
-        Uses(("--copies-factor",), "--verification", ("cut-and-choose",)),
-    ),
-    "private": (Uses(("--withstood",)),),
-}
+
+
+def _uses(protocol: str) -> tuple[Uses, ...]:
+    """Options that are used against a protocol; those of the laboratory's own rivals are none."""
+    entry: Entry | None = PROTOCOLS.get(protocol)
+    return entry.attack_uses if entry is not None else ()
+
+
+def _families() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.split()[0] for name in attacked()))
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -52,8 +55,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add = parser.add_argument
     add("--attack", choices=[*ATTACKS, inversion.NAME], required=True, metavar="A",
         help="one of the above")  # fmt: skip
-    add("--protocol", choices=_FAMILIES, metavar="P",
-        help=", ".join(_FAMILIES) + f"; none for {inversion.NAME}")  # fmt: skip
+    families = _families()
+    add("--protocol", choices=families, metavar="P",
+        help=", ".join(families) + f"; none for {inversion.NAME}")  # fmt: skip
     add("--verification", choices=["hashed", "cut-and-choose"], default="hashed",
         help="vga: how copies are tested (default: hashed)")  # fmt: skip
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
@@ -81,9 +85,13 @@ def _run(arguments: argparse.Namespace) -> int:
     protocol = arguments.protocol
     if protocol is None:
         raise InputError(
-            f"--attack {arguments.attack} needs --protocol: one of {', '.join(_FAMILIES)}"
+            f"--attack {arguments.attack} needs --protocol: one of {', '.join(_families())}"
         )
-    refuse_unused(arguments, protocol, _BY_PROTOCOL)
+    refuse_unused(
+        arguments,
+        protocol,
+        {name: PROTOCOLS[name].attack_uses if name in PROTOCOLS else () for name in _families()},
+    )
     if protocol == "vga":
         protocol = f"vga {arguments.verification}"
     setting = _setting(arguments)

@@ -11,6 +11,7 @@ from qring.cli.show import count, table
 from qring.jsontext import to_json
 from qring.network.noise import QubitNoise
 from qring.numbers import at_least, number, probability, whole
+from qring.registry import PROTOCOLS
 from qring.theory.bills import Bill, Job, Protects, bills, winners
 from qring.theory.mask_rivals import CopyNoise, NoisyPrice, cheapest, noisy_prices
 from qring.theory.privacy import leak_of_static_gaussian
@@ -67,7 +68,8 @@ def _run(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
         epsilon=arguments.epsilon,
     )
-    priced = bills(job)
+    others = (entry.bill(job) for entry in PROTOCOLS.values() if entry.bill is not None)
+    priced = (*bills(job), *others)
     noisy = _noisy(job, arguments)
     if arguments.json:
         print(

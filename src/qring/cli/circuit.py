@@ -22,11 +22,12 @@ from qring.circuits.sampling import Sampling, aer_sampling
 from qring.circuits.superdense import SuperdensePair
 from qring.circuits.tie_audit import TieAuditCopy
 from qring.circuits.verification import HashedCheck, StabiliserTest, ZTest
-from qring.cli.options import Uses, given, refuse_unmet
+from qring.cli.options import given, refuse_unmet
 from qring.cli.show import count, table
 from qring.errors import InputError
 from qring.jsontext import to_json
 from qring.numbers import at_least, number, seed
+from qring.protocols.uses import Uses
 
 __all__ = ["add_to"]
 

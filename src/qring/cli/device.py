@@ -9,9 +9,10 @@ from typing import Any
 
 from qring.atomic import check_writable, write_text
 from qring.circuits.device import best_line, fake_backend, make_card
-from qring.cli.options import Uses, refuse_unmet
+from qring.cli.options import refuse_unmet
 from qring.errors import InputError
 from qring.numbers import whole
+from qring.protocols.uses import Uses
 
 __all__ = ["add_to"]
 

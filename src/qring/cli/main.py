@@ -22,6 +22,7 @@ from qring.cli import (
     experiment,
     gapip,
     masks,
+    protocols,
     reproduce,
     schedule,
     subspace,
@@ -76,6 +77,7 @@ def command_line() -> argparse.ArgumentParser:
         experiment,
         circuit,
         device,
+        protocols,
         reproduce,
     ):
         command.add_to(commands)

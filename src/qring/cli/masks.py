@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qring.cli.options import Uses, refuse_unmet
+from qring.cli.options import refuse_unmet
 from qring.cli.show import carriers, count, progress_line, table
 from qring.collectives.aggregate import Aborted
 from qring.encoding.values import Integers
@@ -21,6 +21,7 @@ from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
 from qring.numbers import at_least, number, probability, seed, whole
+from qring.protocols.uses import Uses
 from qring.security.masks.batch import fresh_masks
 from qring.security.masks.inventory import Inventory
 from qring.security.masks.leftovers import discard

@@ -9,37 +9,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from qring.errors import InputError
+from qring.protocols.uses import Uses
 
-__all__ = ["Uses", "given", "record_given", "refuse_unmet", "refuse_unused"]
+__all__ = ["given", "record_given", "refuse_unmet", "refuse_unused"]
 
 _GIVEN = "given"
-
-
-class Uses(NamedTuple):
-    """Options that are used: always, or under a condition on another option.
-
-    With ``by`` they are used if that option has one of ``values``, or, without values, if it is
-    set at all. With ``without`` they are used unless that option is set.
-    """
-
-    options: tuple[str, ...]
-    by: str = ""
-    values: tuple[str, ...] = ()
-    without: str = ""
-
-    def unmet(self, arguments: argparse.Namespace) -> str:
-        """What is missing for these options to be used; empty if nothing is."""
-        if self.without and _is_set(arguments, self.without):
-            return f"is not used with {self.without}: leave one of the two out"
-        if not self.by:
-            return ""
-        if self.values:
-            met = getattr(arguments, _destination(self.by)) in self.values
-            return "" if met else f"is used with {self.by} {' or '.join(self.values)} only"
-        return "" if _is_set(arguments, self.by) else f"is used with {self.by} only: give it too"
 
 
 def record_given(parser: argparse.ArgumentParser) -> None:
@@ -98,14 +75,6 @@ def _recording(action: type[argparse.Action]) -> type[argparse.Action]:
                 setattr(namespace, _GIVEN, given(namespace) | {self.option_strings[-1]})
 
     return Recording
-
-
-def _is_set(arguments: argparse.Namespace, option: str) -> bool:
-    return getattr(arguments, _destination(option)) not in (None, False, [], 0.0, "none")
-
-
-def _destination(option: str) -> str:
-    return option.removeprefix("--").replace("-", "_")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from qring.errors import InputError
 from qring.ledger import Ledger, Phase
 from qring.paper.report import run_page
 from qring.paper.trace import Trace
+from qring.registry import PROTOCOLS
 
 __all__ = ["check_page", "write_page"]
 
@@ -21,7 +22,7 @@ def check_page(path: Path, protocol: str) -> None:
     Raises:
         InputError: another protocol than the rings, or a place where no file can be made.
     """
-    if protocol not in ("superdense", "classical"):
+    if not PROTOCOLS[protocol].backend:
         raise InputError(
             f"the page shows messages around the ring; {protocol} announces outcomes instead: "
             "leave --page away, or use superdense or classical"

@@ -9,9 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from qring.cli.options import Uses
 from qring.errors import InputError
 from qring.numbers import positive, probability, whole
+from qring.protocols.uses import Uses
 from qring.security.dp.calibration import calibrate
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.dp.plan import Promise

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from qring.atomic import write, write_text
-from qring.cli.protocols.topology import read_schedule
 from qring.cli.show import carriers, count, table
 from qring.errors import InputError
 from qring.jsontext import to_json
 from qring.ledger import Carrier, Ledger, Phase
+from qring.protocols.topology import read_schedule
 from qring.schedule.account import account
 from qring.schedule.check import check
 from qring.schedule.formats.chakra import chakra_traces

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from qring.cli.options import Uses, refuse_unmet, refuse_unused
+from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
@@ -18,22 +18,23 @@ from qring.jsontext import to_json
 from qring.ledger import Ledger, Phase
 from qring.numbers import whole
 from qring.paper.trace import ring_trace
+from qring.protocols.uses import Uses
+from qring.registry import PROTOCOLS
 from qring.training.folder import default_folder
 from qring.training.launch import launch
 from qring.training.plots import draw_audits
-from qring.training.settings import USES, Protocol, TrainSettings, add_arguments
+from qring.training.settings import TrainSettings, add_arguments
 
 __all__ = ["add_to"]
 
-_WORDS = (Protocol.GHZ, Protocol.VGA, Protocol.SECAGG, Protocol.PRIVATE)
+
+def _by_protocol() -> dict[str, tuple[Uses, ...]]:
+    return {
+        name: tuple(Uses((f"--{setting.replace('_', '-')}",)) for setting in entry.settings)
+        for name, entry in PROTOCOLS.items()
+    }
 
 
-_BY_PROTOCOL = {
-    protocol.value: tuple(
-        Uses((f"--{name.replace('_', '-')}",)) for name, users in USES.items() if protocol in users
-    )
-    for protocol in Protocol
-}
 _TOGETHER = (
     Uses(("--dp-delta", "--dp-clip"), "--dp-epsilon"),
     Uses(("--clip",), without="--dp-epsilon"),
@@ -59,24 +60,19 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    refuse_unused(arguments, arguments.protocol, _BY_PROTOCOL)
+    refuse_unused(arguments, arguments.protocol, _by_protocol())
     refuse_unmet(arguments, _TOGETHER)
     settings = TrainSettings.from_arguments(arguments)
-    if settings.protocol in _WORDS and not settings.dp_epsilon:
+    if settings.sums_words and not settings.dp_epsilon:
         budget = BitBudget.of(settings.word_bits, max(1, arguments.workers))
         print(f"qring: {budget}; range ±{settings.clip:g} (from --clip)", file=sys.stderr)
     out: Path = arguments.out or default_folder()
     launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
     summary = json.loads((out / "result.json").read_text())
     ledgers = json.loads((out / "ledger.json").read_text())
-    if settings.protocol is Protocol.PRIVATE:
-        print(
-            f"qring: over all of training: secrecy epsilon {settings.epsilon:.3g}, correctness "
-            f"epsilon {2 * settings.epsilon:.3g}, total {3 * settings.epsilon:.3g} (bounds, finite "
-            "size); sums still tell what sums tell",
-            file=sys.stderr,
-        )
-    if settings.noise.error_probability and settings.protocol is Protocol.SUPERDENSE:
+    for note in settings.entry.training_notes(settings.epsilon):
+        print(f"qring: {note}", file=sys.stderr)
+    if settings.noise.error_probability and settings.protocol == "superdense":
         told = (
             "caution: noise without error correction: every error that fell is in the gradients, "
         )
@@ -94,7 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _has_page(settings: TrainSettings) -> bool:
-    return settings.protocol not in _WORDS and settings.topology == "ring"
+    return settings.entry.backend and settings.topology == "ring"
 
 
 def _write_page(
@@ -105,7 +101,7 @@ def _write_page(
         return
     from qring.torch.engine.layout import chunk_of, gloo_bounds, rank_of
 
-    name, workers = settings.protocol.value, summary["workers"]
+    name, workers = settings.protocol, summary["workers"]
     audits = _audits(out, settings)
     coords = summary["runs"][name]["coords"]
     bounds = gloo_bounds(coords, 4, workers)
@@ -127,7 +123,7 @@ def _write_page(
             **({"audits": _audited(audits)} if audits else {}),
         },
         ledger=Ledger.from_rows(ledgers[name]["links"], ledgers[name]["rounds"]),
-        quantum=settings.protocol is Protocol.SUPERDENSE,
+        quantum=settings.protocol == "superdense",
     )
 
 
@@ -135,10 +131,10 @@ def _as_json(
     settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
 ) -> str:
     runs = {name: {**run, **ledgers[name]} for name, run in summary["runs"].items()}
-    own = runs.pop(settings.protocol.value)
+    own = runs.pop(settings.protocol)
     return to_json(
         {
-            "protocol": settings.protocol.value,
+            "protocol": settings.protocol,
             "workers": summary["workers"],
             **own,
             "settings": summary["settings"],
@@ -152,7 +148,7 @@ def _as_json(
 def _audits(out: Path, settings: TrainSettings) -> list[dict[str, Any]]:
     """The audits of the run, without those of the run it is compared with."""
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [row for row in rows if "audit" in row and row["protocol"] == settings.protocol.value]
+    return [row for row in rows if "audit" in row and row["protocol"] == settings.protocol]
 
 
 def _audited(audits: list[dict[str, Any]]) -> str:
@@ -189,7 +185,7 @@ def _as_table(
     accounts = {
         name: Ledger.from_rows(ledgers[name]["links"], ledgers[name]["rounds"]) for name in runs
     }
-    own = runs[settings.protocol.value]
+    own = runs[settings.protocol]
 
     def row(label: str, cell: Any) -> list[str]:  # noqa: ANN401 - a function of a run's name
         return [label, *(cell(name) for name in runs)]
@@ -222,7 +218,7 @@ def _as_table(
             verdict = "identical bit for bit"
         elif settings.dp_epsilon:
             verdict = "different: private training adds noise"
-        elif settings.protocol in _WORDS:
+        elif settings.sums_words:
             verdict = "different, as sums of fixed-point words are from sums of floats"
         notes.insert(0, f"parameters are {verdict}")
     audits = _audits(out, settings)

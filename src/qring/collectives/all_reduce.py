@@ -12,6 +12,7 @@ from qring.collectives.aggregate import Aggregate, Method, Outcome, Progress
 from qring.collectives.ring import Superdense
 from qring.errors import InputError
 from qring.network.network import Network
+from qring.registry import PROTOCOLS
 from qring.schedule.schedule import Schedule
 from qring.schedule.topology import Topology
 from qring.validate import check_able, check_instance, check_rng
@@ -46,10 +47,21 @@ def all_reduce(
 ) -> Result: ...
 
 
+@overload
 def all_reduce(
     gradients: ArrayLike,
     *,
-    method: Method[Any] | None = None,
+    method: str,
+    network: Network | None = None,
+    rng: np.random.Generator | None = None,
+    progress: Progress | None = None,
+) -> Outcome: ...
+
+
+def all_reduce(
+    gradients: ArrayLike,
+    *,
+    method: Method[Any] | str | None = None,
     network: Network | None = None,
     rng: np.random.Generator | None = None,
     progress: Progress | None = None,
@@ -62,7 +74,9 @@ def all_reduce(
 
     Args:
         gradients: shape (workers, coords), at least one of each; one row a worker.
-        method: how to sum; superdense-coded float bits unless said otherwise.
+        method: how to sum; superdense-coded float bits unless said otherwise. The name of a
+            protocol (``"ghz"``) stands for it at its defaults: words of 16 bits over the range of
+            the gradients, where it does not sum floats.
         network: noise of the links; noiseless unless said otherwise.
         rng: source of the network's errors; needed only where there is noise.
         progress: called after every round with the rounds done and the rounds there are.
@@ -78,15 +92,19 @@ def all_reduce(
 
     Source: paper section 3.2.
     """
-    if method is not None:
-        check_able("method", method, ("run",), "a method such as qring.Superdense()")
+    if method is not None and not isinstance(method, str):
+        check_able("method", method, ("run",), "a method such as qring.Superdense(), or its name")
     if network is not None:
         check_instance("network", network, Network, "qring.Network(...)")
     if rng is not None:
         check_rng(rng)
     rows = _as_rows(gradients)
     network = network or Network()
-    chosen: Method[Outcome] = method if method is not None else Superdense()
+    chosen: Method[Outcome]
+    if isinstance(method, str):
+        chosen = PROTOCOLS[method].named(rows)
+    else:
+        chosen = method if method is not None else Superdense()
     if topology is not None:
         network = replace(network, topology=_topology(topology))
     if not getattr(chosen, "follows_topology", False) and network.topology != Topology():

@@ -1,7 +1,7 @@
 """Topologies by name: which schedule carries out a collective among so many workers.
 
-``TOPOLOGIES`` holds one entry for each; whoever adds an entry adds a topology, to the command line
-as well.
+``TOPOLOGIES`` holds one entry for each; whoever adds an entry, by hand or by an entry point of the
+group ``qring.topologies``, adds a topology, to the command line as well.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from qring.errors import InputError
+from qring.registry import Registry
 from qring.schedule import (
     bidirectional,
     direct,
@@ -342,7 +343,7 @@ def _direction(option: str) -> None:
         )
 
 
-TOPOLOGIES: dict[str, Kind] = {
+TOPOLOGIES: Registry[Kind] = Registry("topology", "qring.topologies", {
     "ring": Kind(make=_ring, check=_direction,
                  help="the paper's; ring:clockwise gathers the way it scatters"),
     "bidirectional": Kind(make=_bidirectional, check=_no_option, help="a ring each way"),
@@ -355,5 +356,5 @@ TOPOLOGIES: dict[str, Kind] = {
     "server": Kind(make=_server, check=_no_option, help="a parameter server"),
     "hierarchical": Kind(make=_hierarchical, check=lambda text: text and _sizes(text),
                          help="hierarchical:INNERxOUTER, workers a host and hosts"),
-}  # fmt: skip
+})  # fmt: skip
 """Every topology by name."""

@@ -15,6 +15,7 @@ except ImportError:
 from qring.torch.accounts import gather_ledger, ledger, monitored_barrier, reset_ledger
 from qring.torch.backend import create_group
 from qring.torch.backend import register as _register
+from qring.torch.generic import Hook, MethodHook, hook, method_mean
 from qring.torch.hooks import GhzHook, ghz_mean, sign_majority
 from qring.torch.options import Options
 from qring.torch.private import PrivateHook, private_mean
@@ -22,13 +23,17 @@ from qring.torch.secagg import SecAggHook, secagg_mean
 
 __all__ = [
     "GhzHook",
+    "Hook",
+    "MethodHook",
     "Options",
     "PrivateHook",
     "SecAggHook",
     "create_group",
     "gather_ledger",
     "ghz_mean",
+    "hook",
     "ledger",
+    "method_mean",
     "monitored_barrier",
     "private_mean",
     "reset_ledger",

@@ -8,6 +8,7 @@ traffic runs over a group of its own and is no part of the protocol or its accou
 """
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from qring.security.vga.method import Vga
 
 # torch inspects the hooks' annotations, so this module must not postpone their evaluation.
 
-__all__ = ["GhzHook", "ghz_mean", "sign_majority"]
+__all__ = ["GhzHook", "ghz_mean", "ghz_member", "sign_majority"]
 
 
 class GhzHook:
@@ -143,6 +144,18 @@ class GhzHook:
 def ghz_mean(state: GhzHook, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
     """Replace a bucket by the mean of all ranks' gradients, summed in GHZ phases."""
     return _done(state, bucket, state.workers)
+
+
+def ghz_member(
+    method: Ghz | Vga,
+    *,
+    network: Network | None,
+    seed: int,
+    process_group: dist.ProcessGroup | None,
+) -> tuple[GhzHook, Callable[..., Any]]:
+    """The hook of sums in GHZ phases, for :func:`qring.torch.hook`."""
+    state = GhzHook(method, network=network, seed=seed, process_group=process_group)
+    return state, sign_majority if isinstance(state.words, SignVote) else ghz_mean
 
 
 def sign_majority(state: GhzHook, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:

@@ -9,6 +9,7 @@ to bring the random words together, whose sums the copies show; that is no part 
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ from qring.torch.together import SilentError, Together, as_tensor, wait_for
 
 # torch inspects the hook's annotations, so this module must not postpone their evaluation.
 
-__all__ = ["PrivateHook", "private_mean"]
+__all__ = ["PrivateHook", "private_mean", "private_member"]
 
 _BATCH = 1 << 20
 
@@ -356,6 +357,18 @@ def private_mean(state: PrivateHook, bucket: dist.GradBucket) -> torch.futures.F
     mean = torch.from_numpy(outcome.sum / state.workers)
     future.set_result(mean.to(device=buffer.device, dtype=buffer.dtype))
     return future
+
+
+def private_member(
+    method: Private,
+    *,
+    network: Network | None,
+    seed: int,
+    process_group: dist.ProcessGroup | None,
+) -> tuple[PrivateHook, Callable[..., Any]]:
+    """The hook of private sums, for :func:`qring.torch.hook`."""
+    state = PrivateHook(method, network=network, seed=seed, process_group=process_group)
+    return state, private_mean
 
 
 def _in_memory(making: MaskMaking, batch: bytes, rank: int) -> tuple[Made, "_Stock"]:

@@ -31,7 +31,7 @@ from qring.security.secagg.star import Star
 
 # torch inspects the hook's annotations, so this module must not postpone their evaluation.
 
-__all__ = ["SecAggHook", "secagg_mean"]
+__all__ = ["SecAggHook", "secagg_mean", "secagg_member"]
 
 _ADVERT_BYTES = 2 * KEY_BYTES
 _Present = tuple[int, ...]
@@ -112,6 +112,18 @@ def secagg_mean(state: SecAggHook, bucket: dist.GradBucket) -> torch.futures.Fut
     mean = torch.from_numpy(outcome.mean)
     future.set_result(mean.to(device=buffer.device, dtype=buffer.dtype))
     return future
+
+
+def secagg_member(
+    method: SecAgg,
+    *,
+    network: Network | None,
+    seed: int,
+    process_group: dist.ProcessGroup | None,
+) -> tuple[SecAggHook, Callable[..., Any]]:
+    """The hook of secure aggregation, for :func:`qring.torch.hook`: no noise, secrets unseeded."""
+    del network, seed
+    return SecAggHook(method, process_group=process_group), secagg_mean
 
 
 class _SilentError(Exception):

@@ -11,7 +11,8 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from qring.errors import PeerError
-from qring.security.masks.gathering import Words
+
+Words = NDArray[np.uint64]
 
 __all__ = ["SilentError", "Together", "as_tensor", "wait_for"]
 

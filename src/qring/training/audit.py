@@ -50,7 +50,7 @@ def audit_of(
 
     def report(record: AuditRecord) -> None:
         if write is not None:
-            write({"protocol": run.protocol.value, **asdict(record), "winner": record.winner})
+            write({"protocol": run.protocol, **asdict(record), "winner": record.winner})
 
     return AuditHook(
         model,

@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.distributed as dist
 
 import qring.torch
-from qring.collectives.ghz.method import Ghz
-from qring.encoding.values import FixedPoint, OutOfRange, WordEncoding
+from qring.encoding.values import FixedPoint, FloatBits, OutOfRange
 from qring.errors import PeerError
-from qring.ledger import Ledger
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
+from qring.protocols.entry import Sums, default_arguments
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.masks.inventory import mask_path
 from qring.security.masks.method import Private
-from qring.security.secagg.method import SecAgg
-from qring.security.vga.method import Vga
-from qring.security.vga.verification import HashedVerification
-from qring.training import settings
+from qring.torch.generic import Hook
 from qring.training.private import agreed_plan
 from qring.training.settings import TrainSettings
 
-__all__ = ["Hook", "hook_for"]
+__all__ = ["Hook", "hook_for", "private_hook"]
 
 _BATCH = 1 << 20
-
-
-class _State(Protocol):
-    """State of a hook: the account of all links so far."""
-
-    ledger: Ledger
-
-
-class Hook(NamedTuple):
-    """What DDP's ``register_comm_hook`` takes."""
-
-    state: _State
-    mean: Callable[..., Any]
 
 
 def hook_for(run: TrainSettings, coords: int, steps: int) -> Hook | None:
@@ -56,24 +38,33 @@ def hook_for(run: TrainSettings, coords: int, steps: int) -> Hook | None:
         PeerError: a rank died while masks were made, or copies were tampered with.
         MissingExtraError: a package that it needs is not installed.
     """
-    if run.protocol is settings.Protocol.SECAGG:
-        secagg = qring.torch.SecAggHook(SecAgg(encoding=_words(run, coords)))
-        return Hook(secagg, qring.torch.secagg_mean)
-    if run.protocol in (settings.Protocol.GHZ, settings.Protocol.VGA):
-        noise = QubitNoise.of_visibility(run.visibility, dist.get_world_size())
-        ghz = Ghz(encoding=_words(run, coords))
-        method: Ghz | Vga = ghz
-        if run.protocol is settings.Protocol.VGA:
-            method = Vga(ghz=ghz, verification=HashedVerification(epsilon=run.epsilon))
-        state = qring.torch.GhzHook(method, network=Network(qubit_noise=noise), seed=run.seed)
-        return Hook(state, qring.torch.ghz_mean)
-    if run.protocol is settings.Protocol.PRIVATE:
-        return Hook(_private(run, coords, steps), qring.torch.private_mean)
-    return None
+    entry = run.entry
+    if entry.training:
+        module, _, attribute = entry.training.partition(":")
+        made: Hook = getattr(import_module(module), attribute)(run, coords, steps)
+        return made
+    if entry.backend:
+        return None
+    encoding = _words(run, coords) if entry.sums is Sums.WORDS else FloatBits()
+    given = {"epsilon": run.epsilon} if "epsilon" in entry.settings else {}
+    method = entry.method(encoding, default_arguments(entry.name, **given))
+    return qring.torch.hook(method, network=_network(run), seed=run.seed)
 
 
-def _private(run: TrainSettings, coords: int, steps: int) -> qring.torch.PrivateHook:
-    """Masks for the whole run from a folder, or batches of them as they run out."""
+def _network(run: TrainSettings) -> Network:
+    if "visibility" not in run.entry.settings:
+        return Network()
+    noise = QubitNoise.of_visibility(run.visibility, dist.get_world_size())
+    return Network(qubit_noise=noise)
+
+
+def private_hook(run: TrainSettings, coords: int, steps: int) -> Hook:
+    """Masks for the whole run from a folder, or batches of them as they run out.
+
+    Raises:
+        InputError: settings that masks cannot work with.
+        PeerError: no masks.
+    """
     encoding = _words(run, coords)
     a_step = 2 * coords if run.dp_epsilon else coords  # noisy words are padded to a power of two
     batch = max(_BATCH, 4 * a_step)
@@ -98,10 +89,10 @@ def _private(run: TrainSettings, coords: int, steps: int) -> qring.torch.Private
             ended = state.make_masks(steps * a_step)
             if ended is not None:
                 raise PeerError(f"no masks: {ended}")
-    return state
+    return Hook(state, qring.torch.private_mean)
 
 
-def _words(run: TrainSettings, coords: int) -> WordEncoding:
+def _words(run: TrainSettings, coords: int) -> DistributedGaussian | FixedPoint:
     if run.dp_epsilon:
         plan = agreed_plan(run, coords)
         if dist.get_rank() == 0:

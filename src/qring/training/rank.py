@@ -19,7 +19,7 @@ from qring.errors import InputError, MissingExtraError, PeerError
 from qring.jsontext import to_json
 from qring.training.folder import claim
 from qring.training.leash import follow_parent
-from qring.training.settings import Protocol, TrainSettings, add_arguments
+from qring.training.settings import TrainSettings, add_arguments
 
 if TYPE_CHECKING:
     from qring.training.run import Trained
@@ -75,9 +75,9 @@ def _run(arguments: argparse.Namespace) -> None:
     if rank == 0 and not arguments.claimed and not again:
         claim(out)
     runs = [settings]
-    if arguments.compare and settings.protocol is not Protocol.CLASSICAL:
+    if arguments.compare and settings.protocol != "classical":
         runs.append(settings.compared())
-    results = {run.protocol.value: train(run, out) for run in runs}
+    results = {run.protocol: train(run, out) for run in runs}
     if rank == 0:
         _write(out, settings, results)
 

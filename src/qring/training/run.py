@@ -29,7 +29,7 @@ from qring.training import models
 from qring.training.audit import audit_of
 from qring.training.hook import hook_for
 from qring.training.private import shortening
-from qring.training.settings import Protocol, TrainSettings
+from qring.training.settings import TrainSettings
 
 __all__ = ["Trained", "train"]
 
@@ -62,9 +62,9 @@ def train(settings: TrainSettings, out: Path) -> Trained:
         InputError: more workers than a batch's worth of images, or bad settings.
         PeerError: another rank died or disagrees.
     """
-    quantum = settings.protocol is Protocol.SUPERDENSE
+    quantum = settings.protocol == "superdense"
     options = qring.torch.Options(
-        protocol="classical" if settings.protocol is Protocol.CLASSICAL else "superdense",
+        protocol="classical" if settings.protocol == "classical" else "superdense",
         noise=settings.noise if quantum else NOISELESS,
         coding=settings.coding if quantum else None,
         seed=settings.seed,
@@ -118,7 +118,7 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
         if rank == 0:
             accuracy = _accuracy(model.module, test)
             row = {
-                "protocol": settings.protocol.value,
+                "protocol": settings.protocol,
                 "epoch": epoch,
                 "loss_rank0": loss.item(),
                 "accuracy": accuracy,
@@ -126,7 +126,7 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
             }
             _write(out, row)
             print(
-                f"{settings.protocol.value}: epoch {epoch}/{settings.epochs}, "
+                f"{settings.protocol}: epoch {epoch}/{settings.epochs}, "
                 f"loss {row['loss_rank0']:.4f}, accuracy {accuracy:.1%}",
                 file=sys.stderr,
                 flush=True,

@@ -14,22 +14,13 @@ from qring.errors import InputError
 from qring.network.coded.coding import Coding
 from qring.network.noise import NOISELESS, BellDiagonal, QubitNoise
 from qring.numbers import number, positive, probability, train_seed, whole
+from qring.protocols.entry import Entry, Sums
+from qring.registry import PROTOCOLS
 from qring.schedule.topology import Topology
 from qring.security.dp.plan import Promise
 from qring.validate import check_enum, check_instance
 
-__all__ = ["USES", "AuditKind", "ModelKind", "Protocol", "TrainSettings", "add_arguments"]
-
-
-class Protocol(str, Enum):
-    """What carries the gradients around the ring."""
-
-    SUPERDENSE = "superdense"
-    CLASSICAL = "classical"
-    GHZ = "ghz"
-    VGA = "vga"
-    SECAGG = "secagg"
-    PRIVATE = "private"
+__all__ = ["AuditKind", "ModelKind", "TrainSettings", "add_arguments", "uses"]
 
 
 class ModelKind(str, Enum):
@@ -48,20 +39,13 @@ class AuditKind(str, Enum):
     SUBSPACE = "subspace"
 
 
-_WORDS = (Protocol.GHZ, Protocol.VGA, Protocol.SECAGG, Protocol.PRIVATE)
-USES = {
-    "noise": (Protocol.SUPERDENSE,),
-    "code": (Protocol.SUPERDENSE,),
-    "emulate": (Protocol.SUPERDENSE,),
-    "topology": (Protocol.SUPERDENSE, Protocol.CLASSICAL),
-    "word_bits": _WORDS,
-    "clip": _WORDS,
-    "visibility": (Protocol.GHZ, Protocol.VGA, Protocol.PRIVATE),
-    "qubit_noise": (Protocol.PRIVATE,),
-    "epsilon": (Protocol.VGA, Protocol.PRIVATE),
-    "masks": (Protocol.PRIVATE,),
-}
-"""Protocols that use a setting which not all of them use."""
+def uses() -> dict[str, tuple[str, ...]]:
+    """Protocols that use a setting which not all of them use, by the setting."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, entry in PROTOCOLS.items():
+        for setting in entry.settings:
+            found[setting] = (*found.get(setting, ()), name)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +63,7 @@ class TrainSettings:
     length ``dp_clip``. Every ``audit_every`` steps an ``audit`` is made, for the run's metrics.
     """
 
-    protocol: Protocol = Protocol.SUPERDENSE
+    protocol: str = "superdense"
     model: ModelKind = ModelKind.MLP
     data: ImageSet = ImageSet.MNIST
     epochs: int = 8
@@ -103,17 +87,17 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_enum("protocol", self.protocol, Protocol)
+        entry = self.entry
         check_enum("model", self.model, ModelKind)
         check_enum("data", self.data, ImageSet)
         check_enum("audit", self.audit, AuditKind)
         check_instance("noise", self.noise, BellDiagonal, "BellDiagonal.depolarising(...)")
         default = _defaults()
-        for name, users in USES.items():
+        for name, users in uses().items():
             if self.protocol not in users and getattr(self, name) != default[name]:
                 raise InputError(
-                    f"{_option(name)} is not used by {self.protocol.value}, but by "
-                    f"{', '.join(user.value for user in users)}: leave it out"
+                    f"{_option(name)} is not used by {self.protocol}, but by "
+                    f"{', '.join(users)}: leave it out"
                 )
         for name in ("dp_delta", "dp_clip"):
             if not self.dp_epsilon and getattr(self, name) != default[name]:
@@ -132,7 +116,7 @@ class TrainSettings:
         QubitNoise.of_copies(self.visibility, self.qubit_noise)
         if not 0 < self.epsilon < 1:
             raise InputError(f"epsilon lies in (0, 1), not at {self.epsilon}")
-        if self.protocol is Protocol.VGA and self.visibility < 1:
+        if self.protocol == "vga" and self.visibility < 1:
             raise InputError(
                 "vga checks all copies of a sum at once, which passes perfect copies only: leave "
                 "--visibility at 1, or choose private or ghz"
@@ -140,9 +124,9 @@ class TrainSettings:
         if self.masks and self.dp_epsilon:
             raise InputError("--masks are counted in coordinates: leave them out with --dp-epsilon")
         if self.dp_epsilon:
-            if self.protocol in (Protocol.SUPERDENSE, Protocol.CLASSICAL):
+            if entry.sums is Sums.FLOATS:
                 raise InputError(
-                    f"{self.protocol.value} carries floats, and noise is shared out in words: "
+                    f"{self.protocol} carries floats, and noise is shared out in words: "
                     "with --dp-epsilon choose --protocol secagg, private or ghz"
                 )
             Promise(epsilon=self.dp_epsilon, delta=self.dp_delta, clip=self.dp_clip)
@@ -157,8 +141,23 @@ class TrainSettings:
     def compared(self) -> TrainSettings:
         """The same training over classical links, without what those do not use."""
         default = _defaults()
-        unused = [n for n in ("dp_epsilon", "dp_delta", "dp_clip", *USES) if n != "topology"]
-        return replace(self, protocol=Protocol.CLASSICAL, **{n: default[n] for n in unused})
+        unused = [n for n in ("dp_epsilon", "dp_delta", "dp_clip", *uses()) if n != "topology"]
+        return replace(self, protocol="classical", **{n: default[n] for n in unused})
+
+    @property
+    def entry(self) -> Entry:
+        """The protocol's entry in the registry.
+
+        Raises:
+            InputError: no such protocol.
+        """
+        found: Entry = PROTOCOLS[self.protocol]
+        return found
+
+    @property
+    def sums_words(self) -> bool:
+        """Whether gradients become words."""
+        return self.entry.sums is Sums.WORDS
 
     @property
     def coding(self) -> Coding | None:
@@ -173,7 +172,7 @@ class TrainSettings:
     def from_arguments(cls, arguments: argparse.Namespace) -> TrainSettings:
         """Take the fields of this class out of parsed arguments."""
         return cls(
-            protocol=Protocol(arguments.protocol),
+            protocol=arguments.protocol,
             model=ModelKind(arguments.model),
             data=ImageSet(arguments.data),
             epochs=arguments.epochs,
@@ -231,6 +230,12 @@ def _option(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def _choices(name: str, value: object) -> list[str] | None:
+    if name == "protocol":
+        return list(PROTOCOLS)
+    return [kind.value for kind in type(value)] if isinstance(value, Enum) else None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one option for every field of :class:`TrainSettings`."""
     helps = {
@@ -265,6 +270,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             _option(name),
             type=_READERS.get(name, _PLAIN.get(type(plain), str)),
             default=plain,
-            choices=[kind.value for kind in type(value)] if isinstance(value, Enum) else None,
+            choices=_choices(name, value),
             help=f"{helps[name]} (default: {'none' if name in ('noise', 'masks') else plain})",
         )

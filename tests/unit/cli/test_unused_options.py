@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from qring.cli.allreduce import _CHOICES
 from qring.cli.main import main
 from qring.errors import InputError
 from qring.network.noise import BellDiagonal
-from qring.training.settings import Protocol, TrainSettings
+from qring.registry import PROTOCOLS
+from qring.training.settings import TrainSettings
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ VALUES = {
     "--sparse": None, "--dropout-rate": "0.1", "--corruption-rate": "0.1",
     "--threshold": "3", "--allow-nonfinite": None,
 }  # fmt: skip
-OPTIONS = sorted({o for c in _CHOICES.values() for use in c.uses for o in use.options})
+OPTIONS = sorted({o for c in PROTOCOLS.values() for use in c.uses for o in use.options})
 CASES = [
     (protocol, option)
-    for protocol, choice in _CHOICES.items()
+    for protocol, choice in PROTOCOLS.items()
     for option in OPTIONS
     if not any(option in use.options for use in choice.uses)
 ]
@@ -57,7 +57,7 @@ def test_allreduce_refuses_what_the_protocol_does_not_use(capsys, files, protoco
     words = ("allreduce", *files, "--protocol", protocol, "--word-bits", 8, option, *value)
     error = refused(capsys, *words)
     assert f"{option} is not used by {protocol}; " in error
-    users = [name for name, c in _CHOICES.items() if any(option in u.options for u in c.uses)]
+    users = [name for name, c in PROTOCOLS.items() if any(option in u.options for u in c.uses)]
     assert all(user in error.partition(";")[2] for user in users)
 
 
@@ -123,10 +123,10 @@ def test_other_commands_refuse_what_they_do_not_use(capsys, words, said):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"noise": BellDiagonal(x=0.1), "protocol": Protocol.PRIVATE},
+        {"noise": BellDiagonal(x=0.1), "protocol": "private"},
         {"visibility": 0.9},
         {"word_bits": 8},
-        {"dp_delta": 1e-6, "protocol": Protocol.GHZ},
+        {"dp_delta": 1e-6, "protocol": "ghz"},
     ],
 )
 def test_settings_of_training_refuse_what_the_protocol_does_not_use(settings):
@@ -136,6 +136,6 @@ def test_settings_of_training_refuse_what_the_protocol_does_not_use(settings):
 
 def test_the_run_compared_with_keeps_what_both_use():
     noisy = TrainSettings(noise=BellDiagonal(x=0.1), epochs=3, seed=5)
-    assert noisy.compared() == TrainSettings(protocol=Protocol.CLASSICAL, epochs=3, seed=5)
-    words = TrainSettings(protocol=Protocol.GHZ, word_bits=8, dp_epsilon=1.0, dp_delta=1e-6)
-    assert words.compared() == TrainSettings(protocol=Protocol.CLASSICAL)
+    assert noisy.compared() == TrainSettings(protocol="classical", epochs=3, seed=5)
+    words = TrainSettings(protocol="ghz", word_bits=8, dp_epsilon=1.0, dp_delta=1e-6)
+    assert words.compared() == TrainSettings(protocol="classical")

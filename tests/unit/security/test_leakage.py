@@ -15,7 +15,7 @@ from qring.network.copies import Kind
 from qring.security.leakage import ghz_family
 from qring.security.leakage.attacks.tampering import ATTACKS as TAMPERING
 from qring.security.leakage.enumeration import passes_a_test, read_digits
-from qring.security.leakage.laboratory import ATTACKS, PROTOCOLS, attack
+from qring.security.leakage.laboratory import ATTACKS, attack, attacked
 from qring.security.leakage.law import Copy, worker_law
 from qring.security.leakage.report import Setting, Standing
 from qring.security.vga.verification import CutAndChoose, HashedVerification
@@ -344,7 +344,7 @@ def test_pairs_that_make_no_sense_say_so():
 
 
 def test_every_protocol_has_a_wiretap_and_a_liar():
-    for protocol in PROTOCOLS:
+    for protocol in attacked():
         for name in ("wiretap", "lying-node"):
             assert protocol in ATTACKS[name].against
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from qring.cli.protocols.choice import AnyEncoding, words
 from qring.collectives.aggregate import Method, Outcome
 from qring.collectives.dropouts import OnDropout, check_answer
 from qring.errors import InputError
+from qring.protocols.entry import AnyEncoding, words
+from qring.registry import PROTOCOLS
 from qring.security.fallback import Fallback
 from qring.security.secagg.method import SecAgg
 
@@ -23,15 +24,16 @@ def with_dropouts(
         InputError: answers to a loss that the protocol does not have.
     """
     protocol, answer = arguments.protocol, OnDropout(arguments.on_dropout or "abort")
-    if protocol == "secagg" or (protocol == "private" and answer is not OnDropout.FALLBACK):
-        return method  # has answers of its own
+    own = PROTOCOLS[protocol].answers
+    if answer in own:
+        return method
     check_answer(answer, (OnDropout.ABORT, OnDropout.FALLBACK), protocol)
     if not arguments.drop:
         return method
     secagg = None
     if answer is OnDropout.FALLBACK:
         secagg = SecAgg(encoding=words(encoding, protocol), threshold=arguments.threshold)
-    if protocol == "private":
+    if own:  # which simulates the losses itself
         return Fallback(method=method, secagg=secagg)
     lost, announced = zip(*map(_lost, arguments.drop), strict=True)
     begun = [count for count in announced if count is not None]

@@ -18,10 +18,11 @@ from qring.network.adversary.sources import (
     PlusState,
     Purification,
 )
+from qring.registry import PROTOCOLS, Registry
 
-__all__ = ["ONLINE", "add_options", "adversary"]
+__all__ = ["ONLINE", "SOURCES", "add_options", "adversary"]
 
-_SOURCES: dict[str, Callable[[Aim], Source]] = {
+SOURCES: Registry[Callable[[Aim], Source]] = Registry("adversary", "qring.adversaries", {
     "plus-state": lambda aim: PlusState(aim=aim),
     "intercept-resend": lambda aim: InterceptResend(basis=Basis.X, aim=aim),
     "intercept-resend-y": lambda aim: InterceptResend(basis=Basis.Y, aim=aim),
@@ -30,7 +31,9 @@ _SOURCES: dict[str, Callable[[Aim], Source]] = {
     "phase-rotation": lambda aim: PhaseRotation(aim=aim),
     "epr-half": lambda aim: EprHalves(aim=aim),
     "bit-flip": lambda aim: BitFlips(workers=frozenset({1}), aim=aim),
-}
+})  # fmt: skip
+"""Ways to tamper with GHZ copies, made from the copies aimed at."""
+
 ONLINE: dict[str, Interceptor] = {
     "online-flips": FlipOnline(),
     "online-shift": FlipOnline(rounds=frozenset({0})),
@@ -40,8 +43,8 @@ ONLINE: dict[str, Interceptor] = {
 
 def add_options(add: Callable[..., argparse.Action]) -> None:
     """Add who tampers, with which copies, and who lies."""
-    add("--adversary", choices=[*_SOURCES, *ONLINE], metavar="NAME",
-        help="ghz, vga, private: tamper with copies on their way: " + ", ".join(_SOURCES)
+    add("--adversary", choices=[*SOURCES, *ONLINE], metavar="NAME",
+        help="ghz, vga, private: tamper with copies on their way: " + ", ".join(SOURCES)
         + "; private: with the ring's qubits: " + ", ".join(ONLINE))  # fmt: skip
     add("--adversary-copies", metavar="K,...",
         help="ghz, vga, private: numbers of the copies tampered with, as shared "
@@ -58,10 +61,11 @@ def adversary(arguments: argparse.Namespace) -> Adversary | None:
             raise InputError("--adversary-copies says where to tamper: give --adversary too")
         return Adversary(nodes=nodes) if nodes else None
     if arguments.adversary in ONLINE:
-        if arguments.protocol != "private":
+        if not PROTOCOLS[arguments.protocol].rides_masked:
+            users = [name for name, entry in PROTOCOLS.items() if entry.rides_masked]
             raise InputError(
                 f"{arguments.adversary} changes qubits of a masked ring, and {arguments.protocol} "
-                "has none: choose --protocol private, or another --adversary"
+                f"has none: choose --protocol {' or '.join(users)}, or another --adversary"
             )
         if arguments.adversary_copies is not None:
             raise InputError(
@@ -71,7 +75,7 @@ def adversary(arguments: argparse.Namespace) -> Adversary | None:
     aim: Aim = Every()
     if arguments.adversary_copies is not None:
         aim = These(tuple(_numbers("--adversary-copies", arguments.adversary_copies)))
-    return Adversary(source=_SOURCES[arguments.adversary](aim), nodes=nodes)
+    return Adversary(source=SOURCES[arguments.adversary](aim), nodes=nodes)
 
 
 def _numbers(option: str, text: str | None) -> list[int]:

@@ -6,15 +6,15 @@ import argparse
 import dataclasses
 from collections.abc import Callable
 
-from qring.cli.options import Uses
-from qring.cli.protocols import topology
-from qring.cli.protocols.choice import SPOILED, Choice
 from qring.collectives.ring import Classical, Superdense
 from qring.errors import InputError
 from qring.network.coded.coding import Code, Coding, Emulation
 from qring.network.network import Network
+from qring.protocols import topology
+from qring.protocols.entry import SPOILED, Entry, Sums
+from qring.protocols.uses import Uses
 
-__all__ = ["CHOICES", "corrected"]
+__all__ = ["CLASSICAL", "SUPERDENSE", "corrected"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
@@ -46,23 +46,35 @@ _RING = (
     SPOILED,
 )
 
-CHOICES = (
-    Choice(
-        name="superdense",
-        method=lambda encoding, _: Superdense(encoding=encoding),
-        add_options=_add_options,
-        network=corrected,
-        uses=(
-            Uses(("--noise", "--code", "--emulate")),
-            Uses(("--inside",), by="--topology"),
-            Uses(("--inside-noise",), by="--inside", values=("superdense",)),
-            *_RING,
-        ),
+SUPERDENSE = Entry(
+    name="superdense",
+    about="ring all-reduce, two bits a qubit over shared pairs: half the carriers online",
+    sums=Sums.FLOATS,
+    method=lambda encoding, _: Superdense(encoding=encoding),
+    kinds=(Superdense,),
+    wire="partial sums, to whoever supplies the pairs; one qubit of each pair shows noise",
+    closed_form="qring.theory.resources.RingResources",
+    add_options=_add_options,
+    network=corrected,
+    uses=(
+        Uses(("--noise", "--code", "--emulate")),
+        Uses(("--inside",), by="--topology"),
+        Uses(("--inside-noise",), by="--inside", values=("superdense",)),
+        *_RING,
     ),
-    Choice(
-        name="classical",
-        method=lambda encoding, _: Classical(encoding=encoding),
-        network=topology.laid_out,
-        uses=_RING,
-    ),
+    settings=("noise", "code", "emulate", "topology"),
+    backend=True,
+)
+CLASSICAL = Entry(
+    name="classical",
+    about="ring all-reduce over classical bits: the baseline",
+    sums=Sums.FLOATS,
+    method=lambda encoding, _: Classical(encoding=encoding),
+    kinds=(Classical,),
+    wire="partial sums",
+    closed_form="qring.theory.resources.RingResources",
+    network=topology.laid_out,
+    uses=_RING,
+    settings=("topology",),
+    backend=True,
 )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from qring.cli.options import Uses
-from qring.cli.protocols.choice import AnyEncoding, Choice, words
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
 from qring.numbers import probability, whole
+from qring.protocols.entry import AnyEncoding, Entry, Sums, words
+from qring.protocols.uses import Uses
 from qring.security.secagg.graph import Neighbours
 from qring.security.secagg.method import SecAgg
 from qring.security.secagg.outcome import Stage
 
-__all__ = ["CHOICE"]
+__all__ = ["ENTRY"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
@@ -61,12 +61,20 @@ def _dropout(text: str) -> tuple[int, Stage]:
         raise InputError(f"--drop {text!r} is not WORKER:STAGE, with a stage of {names}") from None
 
 
-CHOICE = Choice(
+ENTRY = Entry(
     name="secagg",
+    about="classical secure aggregation: pairwise masks over X25519, and what is possible today",
+    sums=Sums.WORDS,
     method=_method,
+    kinds=(SecAgg,),
+    wire="public keys, sealed shares and masked words: computationally, the sum alone",
+    caveats=("honest-but-curious, and computational",),
     add_options=_add_options,
     uses=(
         Uses(("--threshold", "--sparse")),
         Uses(("--dropout-rate", "--corruption-rate"), "--sparse"),
     ),
+    answers=tuple(OnDropout),
+    settings=("word_bits", "clip"),
+    member="qring.torch.secagg:secagg_member",
 )

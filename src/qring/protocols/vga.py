@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from qring.cli.options import Uses
-from qring.cli.protocols import ghz
-from qring.cli.protocols.choice import AnyEncoding, Choice
 from qring.collectives.aggregate import Aggregate
 from qring.errors import InputError
 from qring.numbers import number, probability, whole
+from qring.protocols import ghz
+from qring.protocols.entry import AnyEncoding, Entry, Sums
+from qring.protocols.uses import Uses
 from qring.security.vga.method import Vga
 from qring.security.vga.outcome import VgaAggregate
 from qring.security.vga.verification import CutAndChoose, HashedVerification, Verification
 
-__all__ = ["CHOICE"]
+__all__ = ["ENTRY"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
@@ -69,9 +69,15 @@ def _notes(result: Aggregate) -> tuple[str, ...]:
     return (str(result.guarantee),) if isinstance(result, VgaAggregate) else ()
 
 
-CHOICE = Choice(
+ENTRY = Entry(
     name="vga",
+    about="sums in the phases of GHZ states that were tested first",
+    sums=Sums.WORDS,
     method=_method,
+    kinds=(Vga,),
+    wire="outcomes of tests, then outcomes that are uniform but for the sums",
+    caveats=("cut-and-choose certifies no whole round",),
+    closed_form="qring.theory.privacy",
     add_options=_add_options,
     network=ghz.network,
     figures=_figures,
@@ -82,4 +88,11 @@ CHOICE = Choice(
         Uses(("--epsilon", "--phase-checks", "--check-block"), "--verification", ("hashed",)),
         Uses(("--copies-factor", "--tolerated"), "--verification", ("cut-and-choose",)),
     ),
+    settings=("word_bits", "clip", "visibility", "epsilon"),
+    attack_uses=(
+        Uses(("--verification",)),
+        Uses(("--epsilon",), "--verification", ("hashed",)),
+        Uses(("--copies-factor",), "--verification", ("cut-and-choose",)),
+    ),
+    member="qring.torch.hooks:ghz_member",
 )

@@ -7,20 +7,20 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from qring.cli.options import Uses
-from qring.cli.protocols import adversary, ring
-from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
 from qring.numbers import number
+from qring.protocols import adversary, ring
+from qring.protocols.entry import SPOILED, AnyEncoding, Entry, Sums, words
+from qring.protocols.uses import Uses
 from qring.security.masks.integrity import OnlineCheck
 from qring.security.masks.method import Private
 from qring.security.masks.outcome import PrivateAggregate
 
-__all__ = ["CHOICE"]
+__all__ = ["ENTRY"]
 
 
 def _add_options(add: Callable[..., argparse.Action]) -> None:
@@ -95,9 +95,22 @@ def _notes(result: Aggregate) -> tuple[str, ...]:
     )
 
 
-CHOICE = Choice(
+def _training_notes(epsilon: float) -> tuple[str, ...]:
+    return (
+        f"over all of training: secrecy epsilon {epsilon:.3g}, correctness epsilon "
+        f"{2 * epsilon:.3g}, total {3 * epsilon:.3g} (bounds, finite size); sums still tell what "
+        "sums tell",
+    )
+
+
+ENTRY = Entry(
     name="private",
+    about="superdense ring on words that masks from tested GHZ copies hide, checked before use",
+    sums=Sums.WORDS,
     method=_method,
+    kinds=(Private,),
+    wire="masked words, uniform but for their sum up to epsilon, and hashes of them",
+    closed_form="qring.theory.masks.mask_ledger",
     add_options=_add_options,
     network=_network,
     figures=_figures,
@@ -118,4 +131,11 @@ CHOICE = Choice(
         Uses(("--adversary", "--dishonest"), "--adversary", tuple(adversary.ONLINE)),
         SPOILED,
     ),
+    answers=(OnDropout.ABORT, OnDropout.BY_CHUNK),
+    rides_masked=True,
+    settings=("word_bits", "clip", "visibility", "qubit_noise", "epsilon", "masks"),
+    training_notes=_training_notes,
+    attack_uses=(Uses(("--withstood",)),),
+    member="qring.torch.private:private_member",
+    training="qring.training.hook:private_hook",
 )

@@ -7,9 +7,6 @@ import dataclasses
 import sys
 from collections.abc import Callable
 
-from qring.cli.options import Uses
-from qring.cli.protocols import adversary
-from qring.cli.protocols.choice import SPOILED, AnyEncoding, Choice, words
 from qring.collectives.aggregate import Aggregate
 from qring.collectives.ghz.checksum import Checksum
 from qring.collectives.ghz.coded import CodedDigits
@@ -22,8 +19,11 @@ from qring.network.network import Network
 from qring.network.noise import QubitNoise
 from qring.network.wiring import Announcement, Distribution
 from qring.numbers import number, probability
+from qring.protocols import adversary
+from qring.protocols.entry import SPOILED, AnyEncoding, Entry, Sums, words
+from qring.protocols.uses import Uses
 
-__all__ = ["CHOICE", "COPIES", "add_options", "figures", "method", "network"]
+__all__ = ["COPIES", "ENTRY", "add_options", "figures", "method", "network"]
 
 _READOUTS: dict[str, Callable[[float], Readout]] = {
     "digits": lambda failure: Digits(failure=failure),
@@ -91,11 +91,19 @@ COPIES = (
 )
 """Options of all protocols that read sums from GHZ copies."""
 
-CHOICE = Choice(
+ENTRY = Entry(
     name="ghz",
+    about="sums in the phases of shared GHZ states, read digit by digit",
+    sums=Sums.WORDS,
     method=method,
+    kinds=(Ghz,),
+    wire="outcomes that are uniform but for the sums, if the copies are good",
+    caveats=("nothing tests the copies: a tampered source reads single words",),
+    closed_form="qring.theory.precision",
     add_options=add_options,
     network=network,
     figures=figures,
     uses=COPIES,
+    settings=("word_bits", "clip", "visibility"),
+    member="qring.torch.hooks:ghz_member",
 )

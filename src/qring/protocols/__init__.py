@@ -1,0 +1,1 @@
+"""Protocols by name: one entry a file, read by every interface."""
