@@ -108,7 +108,7 @@ ROWS = np.zeros((3, 4), np.float32)
         (lambda: qring.Adversary(source="plus-state"), "source got 'plus-state'"),
         (lambda: qring.PlusState(aim=(0, 1)), "aim got"),
         (lambda: qring.These((0.5,)), "the number of a copy got 0.5"),
-        (lambda: qring.all_reduce(ROWS, method="superdense"), "method got 'superdense'; use a"),
+        (lambda: qring.all_reduce(ROWS, method="superdens"), "no protocol 'superdens'; choose"),
         (lambda: qring.all_reduce(ROWS, method=qring.Superdense), "method got <class"),
         (lambda: qring.all_reduce(ROWS, network="noisy"), "network got 'noisy'"),
         (lambda: qring.all_reduce(ROWS, rng=7), r"rng got 7; use numpy.random.default_rng\(7\)"),

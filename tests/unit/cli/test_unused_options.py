@@ -35,7 +35,8 @@ VALUES = {
     "--copies-factor": "2", "--tolerated": "0", "--masks": "nowhere", "--tested-share": "0.5",
     "--online-check": "required", "--code": "auto", "--emulate": "sampled",
     "--sparse": None, "--dropout-rate": "0.1", "--corruption-rate": "0.1",
-    "--threshold": "3", "--allow-nonfinite": None,
+    "--threshold": "3", "--allow-nonfinite": None, "--topology": "tree", "--schedule": "a.json",
+    "--inside": "superdense", "--inside-noise": "0.1",
 }  # fmt: skip
 OPTIONS = sorted({o for c in PROTOCOLS.values() for use in c.uses for o in use.options})
 CASES = [
@@ -88,7 +89,7 @@ def test_allreduce_refuses_what_other_options_make_void(capsys, files, words, sa
     [
         (["train", "--protocol", "private", "--noise", "0.1"], "superdense uses it"),
         (["train", "--visibility", "1"], "is not used by superdense; ghz, vga and private use it"),
-        (["train", "--word-bits", "16"], "is not used by superdense; ghz, vga, secagg and private"),
+        (["train", "--word-bits", "16"], "is not used by superdense; ghz, vga, private and secagg"),
         (["train", "--protocol", "ghz", "--masks", "m"], "private uses it"),
         (["train", "--protocol", "secagg", "--epsilon", "0.1"], "vga and private use it"),
         (["train", "--protocol", "ghz", "--dp-delta", "1e-5"], "with --dp-epsilon only"),
