@@ -36,7 +36,7 @@ VALUES = {
     "--online-check": "required", "--code": "auto", "--emulate": "sampled",
     "--sparse": None, "--dropout-rate": "0.1", "--corruption-rate": "0.1",
     "--threshold": "3", "--allow-nonfinite": None, "--topology": "tree", "--schedule": "a.json",
-    "--inside": "superdense", "--inside-noise": "0.1",
+    "--inside": "superdense", "--inside-noise": "0.1", "--qubit-noise": "0.01",
 }  # fmt: skip
 OPTIONS = sorted({o for c in PROTOCOLS.values() for use in c.uses for o in use.options})
 CASES = [
