@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from qring.network.wires import Faults
     from qring.network.wiring import Announcement, Distribution
     from qring.schedule.ring import Direction
+    from qring.security.certify import Certificate, Counts, certify
     from qring.security.dp.calibration import calibrate
     from qring.security.dp.encoding import DistributedGaussian
     from qring.security.dp.plan import Plan, Promise, Unit
@@ -73,11 +74,13 @@ __all__ = [
     "BitFlips",
     "BudgetError",
     "Carrier",
+    "Certificate",
     "Checksum",
     "Classical",
     "Code",
     "CodedDigits",
     "Coding",
+    "Counts",
     "CutAndChoose",
     "DenseNetwork",
     "Digits",
@@ -147,6 +150,7 @@ __all__ = [
     "Width",
     "all_reduce",
     "calibrate",
+    "certify",
 ]
 
 __version__ = "0.1.0"
@@ -216,6 +220,9 @@ _HOMES = {
     "Announcement": "qring.network.wiring",
     "Distribution": "qring.network.wiring",
     "Direction": "qring.schedule.ring",
+    "Certificate": "qring.security.certify",
+    "Counts": "qring.security.certify",
+    "certify": "qring.security.certify",
     "calibrate": "qring.security.dp.calibration",
     "DistributedGaussian": "qring.security.dp.encoding",
     "Plan": "qring.security.dp.plan",
