@@ -56,6 +56,9 @@ class KeyPair:
         """Key shared with the owner of the public key ``other``, for one purpose.
 
         Both ends get the same 32 bytes. The derivation binds both public keys (RFC 7748, 6.1).
+
+        Raises:
+            PeerError: a key of low order, whose agreements everybody knows.
         """
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -64,7 +67,12 @@ class KeyPair:
         key = self._agreed.get(info)
         if key is None:
             derivation = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info)
-            key = derivation.derive(self._key.exchange(_public(other)))
+            try:
+                key = derivation.derive(self._key.exchange(_public(other)))
+            except ValueError:
+                raise PeerError(
+                    "a public key is of low order: everybody knows its agreed keys"
+                ) from None
             self._agreed[info] = key
         return key
 

@@ -31,6 +31,7 @@ __all__ = [
     "advertise",
     "draw",
     "mask",
+    "opened",
     "recover",
     "share",
     "unmask",
@@ -66,12 +67,16 @@ class Shares(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Secrets:
-    """What a worker keeps to itself for one sum, and never uses again."""
+    """What a worker keeps to itself for one sum, and never uses again.
+
+    Agreed keys are bound to ``session``, which names the sum.
+    """
 
     worker: int
     channel: KeyPair
     mask: KeyPair
     seed: bytes
+    session: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -121,7 +126,7 @@ def share(
     channels, sealed = {}, {}
     for holder, public in roster.items():
         if holder != secrets.worker:
-            key = secrets.channel.agree(public.channel, _CHANNEL)
+            key = secrets.channel.agree(public.channel, _CHANNEL + secrets.session)
             plain = _pack(Shares(seeds[holder + 1], keys[holder + 1]))
             channels[holder] = key
             sealed[holder] = seal(key, secrets.worker, holder, plain)
@@ -145,10 +150,20 @@ def mask(
     subtracted: list[bytes] = []
     for other in sharers:
         if other != me:
-            key = secrets.mask.agree(roster[other].mask, _MASK)
+            key = secrets.mask.agree(roster[other].mask, _MASK + secrets.session)
             (added if me < other else subtracted).append(key)
     add_masks(words, added, subtracted, sum_bits)
     return words
+
+
+def opened(secrets: Secrets, owner: int, keys: PublicKeys, sealed: bytes) -> Shares:
+    """Shares that ``owner`` sealed for the worker.
+
+    Raises:
+        PeerError: they were changed on their way.
+    """
+    key = secrets.channel.agree(keys.channel, _CHANNEL + secrets.session)
+    return _unpack(open_sealed(key, owner, secrets.worker, sealed))
 
 
 def unmask(
@@ -191,6 +206,7 @@ def recover(
     threshold: int,
     sum_bits: int,
     around: Around | None = None,
+    session: bytes = b"",
 ) -> Words:
     """Take off ``total``, in place, every mask that does not cancel; what is left is the sum.
 
@@ -228,7 +244,7 @@ def recover(
     for lost in sorted({owner for reveal in reveals.values() for owner in reveal.keys}):
         pair = KeyPair(secret(lost, operator.attrgetter("keys")))
         for other in contributors if around is None else arrived.intersection(around(lost)):
-            key = pair.agree(roster[other].mask, _MASK)  # what the other put in goes out
+            key = pair.agree(roster[other].mask, _MASK + session)  # what the other put in goes out
             (added if lost < other else subtracted).append(key)
             settle(_STREAMS)
     settle(0)
