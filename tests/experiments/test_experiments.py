@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from qring.cli.main import main
-from qring.conflict.group_tally import tally_groups
+from qring.conflict.group_tally import tally_energy, tally_groups
 from qring.conflict.matching import Groups
 from qring.conflict.signs import as_signs
 from qring.errors import InputError
@@ -18,7 +18,7 @@ from qring.errors import InputError
 torch = pytest.importorskip("torch")
 pytest.importorskip("mlxtend")
 
-from qring.experiments import conflicts, trials, untying  # noqa: E402
+from qring.experiments import adapters, conflicts, trials, untying  # noqa: E402
 
 SETTINGS = {"seeds": 3, "depth": 1}
 
@@ -95,6 +95,41 @@ def test_tallies_of_groups_are_unbiased():
         tally_groups(as_signs(signs), groups, 0, rng)
 
 
+def test_copies_of_the_gradient_fall_outside_groups_as_often_as_they_should():
+    rng = np.random.default_rng(2)
+    labels, gradient = rng.integers(-1, 5, 200), rng.normal(size=200)
+    groups, runs = Groups.of(labels), 400
+    tallies = [tally_energy(gradient, groups, 100, rng) for _ in range(runs)]
+    spread = untying._spread(groups, gradient) * groups.sizes / float(gradient @ gradient)
+    squares = [float((gradient[labels == k] ** 2).sum()) for k in range(5)]
+    whole = np.array(squares) / float(gradient @ gradient)
+    for found, law in (
+        (sum(tally.differ for tally in tallies), spread),
+        (sum(tally.hits for tally in tallies), whole),
+    ):
+        # 5.5 standard deviations of a binomial share: false alarm below 1e-6.
+        slack = 5.5 * np.sqrt(law * (1 - law) / (100 * runs))
+        assert (abs(found / (100 * runs) - law) < slack).all()
+    assert tallies[0].ledger.totals.online_qubits == 100 * 8
+    for bad in (np.zeros(200), gradient[:5], gradient * np.nan):
+        with pytest.raises(InputError, match=r"tell nothing|no state"):
+            tally_energy(bad, groups, 100, rng)
+
+
+def test_clients_choose_the_adapter_that_holds_most(tmp_path):
+    found = adapters.run(adapters.Adapters.quick(), tmp_path, lambda *_: None)
+    by_arm = {row["arm"]: row for row in found if row["seed"] == 0}
+    assert by_arm["exact"]["best_chosen"] == 1
+    assert by_arm["never"]["share_taken"] == 0
+    assert by_arm["full"]["share_taken"] == 1
+    assert by_arm["exact"]["share_taken"] >= by_arm["random"]["share_taken"]
+    settings = adapters.Adapters.quick()
+    coords = 784 * settings.hidden + settings.hidden * 10 + settings.hidden + 10
+    copies = 100 * (coords - 1).bit_length()
+    assert by_arm["audit"]["qubits_a_client_and_round"] == settings.candidates * copies
+    assert 0 < by_arm["audit"]["rival_bits_a_round"] < settings.candidates * copies
+
+
 def test_projecting_is_pcgrad_of_two():
     aggregation = pytest.importorskip("torchjd.aggregation")
     rows = np.array([[1.0, 0.2, 0.0], [-0.9, 0.5, 0.3]])
@@ -104,7 +139,7 @@ def test_projecting_is_pcgrad_of_two():
     assert weights == pytest.approx(reference.tolist())
 
 
-@pytest.mark.parametrize("name", ["untying", "conflicts"])
+@pytest.mark.parametrize("name", ["untying", "adapters", "conflicts"])
 def test_the_commands_run_resume_and_draw(name, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     figure = tmp_path / "figure.svg"
@@ -112,7 +147,7 @@ def test_the_commands_run_resume_and_draw(name, tmp_path, capsys):
     assert main([*words, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["settings"]["seeds"] == 2
-    arms = {"untying": untying.ARMS, "conflicts": conflicts.ARMS}[name]
+    arms = {"untying": untying.ARMS, "adapters": adapters.ARMS, "conflicts": conflicts.ARMS}[name]
     assert list(answer["arms"]) == list(arms)
     for gap in answer["differences"]:
         assert gap["interval"][0] <= gap["mean"] <= gap["interval"][1]
@@ -133,7 +168,7 @@ def test_the_commands_run_resume_and_draw(name, tmp_path, capsys):
 
 def test_bad_options_are_one_line(tmp_path, capsys):
     assert main(["experiment", "untying", "--seeds", "1"]) == 2
-    assert "at least 2 seeds" in capsys.readouterr().err
+    assert "outside 2" in capsys.readouterr().err
     assert main(["experiment", "untying", "--figure", str(tmp_path / "no" / "where.svg")]) == 2
     assert "no such folder" in capsys.readouterr().err
     (tmp_path / "trials.jsonl").write_text('{"settings": {}}\n')

@@ -1,4 +1,4 @@
-"""``qring experiment untying|conflicts``: the paper's open questions, answered by training."""
+"""``qring experiment NAME``: the paper's open questions, answered by training."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ _REPORTS = {
             "signs": "what random signs flag",
             "exact": "by exact disagreement",
             "spread": "by spread of gradients",
+            "energy": "by copies of the gradient",
         },
         comparisons=(
             ("random", "never"),
@@ -48,11 +49,34 @@ _REPORTS = {
             ("exact", "random"),
             ("tieaudit", "exact"),
             ("spread", "random"),
+            ("energy", "random"),
+            ("energy", "tieaudit"),
         ),
         curve="losses",
         curve_label="training loss",
         x_label="round",
         question="Does untying what TieAudit flags improve training?",
+    ),
+    "adapters": _Report(
+        settings="Adapters",
+        arms={
+            "never": "no update",
+            "random": "a random adapter",
+            "audit": "by SubspaceAudit",
+            "exact": "by exact shares",
+            "full": "the whole update",
+        },
+        comparisons=(
+            ("random", "never"),
+            ("audit", "random"),
+            ("exact", "random"),
+            ("audit", "exact"),
+            ("full", "exact"),
+        ),
+        curve="accuracies",
+        curve_label="accuracy, mean of clients",
+        x_label="round",
+        question="Does choosing an adapter by SubspaceAudit help clients that cannot take all?",
     ),
     "conflicts": _Report(
         settings="Conflicts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from qring.errors import InputError
 from qring.ledger import Carrier, Ledger
 from qring.network.network import Network
 
-__all__ = ["GroupTally", "signs_for_pairs", "tally_groups", "tally_signs"]
+__all__ = ["GroupTally", "signs_for_pairs", "tally_energy", "tally_groups", "tally_signs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,6 +56,41 @@ def tally_groups(signs: Signs, ties: Groups, copies: int, rng: np.random.Generat
         hits=np.bincount(groups, minlength=count),
         differ=np.bincount(groups[differs], minlength=count),
         ledger=run.ledger(),
+    )
+
+
+def tally_energy(
+    gradient: NDArray[Any], ties: Groups, copies: int, rng: np.random.Generator
+) -> GroupTally:
+    """Measure ``copies`` of Σ g_i|i⟩/|g| in each group's uniform vector and its complement.
+
+    ``hits`` counts copies that fell on a group, ``differ`` those of them outside its uniform
+    vector: with probability Σ (g_i − mean)²/|g|², sizes included. Noiseless.
+
+    Raises:
+        InputError: fewer than one copy, another number of coordinates, or zeros only.
+    """
+    if copies < 1 or gradient.shape != (ties.coords,):
+        raise InputError(
+            f"{copies} copies of {gradient.shape} values tell nothing of {ties.coords} coordinates"
+        )
+    values = gradient.astype(np.float64)
+    norm = float(values @ values)
+    if not 0 < norm < math.inf:
+        raise InputError("a gradient of zeros, or one that is not finite, has no state")
+    run = Network().open(2, rng)
+    run.wire(0, 1).send(Carrier.QUBIT, copies * state_qubits(ties.coords))
+    run.end_rounds()
+    members = values[ties.members]
+    whole = np.add.reduceat(members**2, ties.starts[:-1])
+    along = np.add.reduceat(members, ties.starts[:-1]) ** 2 / ties.sizes
+    outside = np.maximum(whole - along, 0.0)
+    law = np.concatenate([outside, along]) / norm
+    count = len(ties.sizes)
+    law = np.append(law, max(0.0, 1 - law.sum()))  # the last: in no group
+    drawn = rng.multinomial(copies, law / law.sum())
+    return GroupTally(
+        hits=drawn[:count] + drawn[count : 2 * count], differ=drawn[:count], ledger=run.ledger()
     )
 
 

@@ -4,8 +4,9 @@ A 784-32-10 network on MNIST whose weights share a codebook a row. Every round t
 with the ties in force (a tied weight moves by the mean of its group's gradients), then frees some
 groups. The arms differ in which: none, random ones, those whose pairs TieAudit found to disagree
 most often, those that its classical rival found (a broadcast of random signs, as many pairs within
-groups on average), those that really do, and those whose gradients differ most in size (no signs:
-what the statistic gives away). All but the first free equally many weights.
+groups on average), those that really do, those whose gradients differ most in size (no signs: what
+the statistic gives away), and those in which copies of the gradient itself fall most often outside
+the ties' span, which keeps sizes (SubspaceAudit). All but the first free equally many weights.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from qring.conflict.group_tally import GroupTally, signs_for_pairs, tally_groups, tally_signs
+from qring.conflict.group_tally import (
+    GroupTally,
+    signs_for_pairs,
+    tally_energy,
+    tally_groups,
+    tally_signs,
+)
 from qring.conflict.matching import Groups
 from qring.conflict.signs import ArraySigns
 from qring.experiments.images import Images
@@ -29,7 +36,7 @@ from qring.torch import ties
 
 __all__ = ["ARMS", "Untying", "run"]
 
-ARMS = ("never", "random", "tieaudit", "signs", "exact", "spread")
+ARMS = ("never", "random", "tieaudit", "signs", "exact", "spread", "energy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +156,11 @@ def _trial(settings: Untying, images: Images, arm: str, seed: int) -> Trial:
         gradient = model.gradient()
         exact = _disagreement(groups, gradient < 0)
         fractions.append(float(exact @ groups.sizes / groups.sizes.sum()))
-        if arm in ("tieaudit", "signs"):
+        if arm == "energy":
+            energy = tally_energy(gradient, groups, settings.copies, rng)
+            score = energy.differ / groups.sizes
+            qubits += energy.ledger.totals.online_qubits
+        elif arm in ("tieaudit", "signs"):
             tally = _tally(arm, groups, gradient < 0, settings.copies, rng)
             score = (tally.differ + 1) / (tally.hits + 2)
             qubits += tally.ledger.totals.online_qubits

@@ -18,7 +18,18 @@ from qring.network.network import Network
 from qring.network.noise import NOISELESS, BellDiagonal
 from qring.validate import check_instance, check_rng, check_whole
 
-__all__ = ["Conditional", "Mixing", "SubspaceAudit", "conditional_audit", "share", "subspace_audit"]
+__all__ = [
+    "Conditional",
+    "Mixing",
+    "SubspaceAudit",
+    "conditional_audit",
+    "drawn_inside",
+    "share",
+    "subspace_audit",
+]
+
+
+_BLOCK = 1 << 16  # copies that are drawn at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +160,7 @@ def subspace_audit(
         f = share(_vector(gradient), subspace)
         hits = int(rng.binomial(copies, mixing.offset + mixing.slope * f))
     else:
-        hits = _drawn(gradient, subspace, copies, mixing, rng)  # type: ignore[arg-type]
+        hits = drawn_inside(gradient, subspace, copies, mixing, rng)  # type: ignore[arg-type]
     return _outcome(hits, copies, qubits, mixing, delta, subspace, rng)
 
 
@@ -220,18 +231,24 @@ def _outcome(
     )
 
 
-def _drawn(
+def drawn_inside(
     signs: Signs, subspace: Subspace, copies: int, mixing: Mixing, rng: np.random.Generator
 ) -> int:
     """Copies found inside a span of pairs, each by the one pair it falls on."""
     if not isinstance(subspace, PairSpan):
         raise InputError("signs by rule are audited against pairs only; give an array of values")
-    source = rng.integers(signs.coords, size=copies)
-    partner = subspace.pairs.partner(source)
-    differs = signs.negative(source) ^ signs.negative(np.maximum(partner, 0))
-    wanted = differs if subspace.parity is Parity.ODD else ~differs
-    inside = (partner >= 0) & wanted
-    return int((rng.random(copies) < mixing.offset + mixing.slope * inside).sum())
+    hits = 0
+    for start in range(0, copies, _BLOCK):  # blocks that stay in the cache
+        source = rng.integers(signs.coords, size=min(_BLOCK, copies - start))
+        partner = subspace.pairs.partner(source)
+        differs = signs.negative(source) ^ signs.negative(np.maximum(partner, 0))
+        inside = (partner >= 0) & (differs if subspace.parity is Parity.ODD else ~differs)
+        if mixing == Mixing():
+            hits += int(np.count_nonzero(inside))
+        else:
+            told = rng.random(len(inside)) < mixing.offset + mixing.slope * inside
+            hits += int(np.count_nonzero(told))
+    return hits
 
 
 def _coords(gradient: ArrayLike | Signs) -> int:
