@@ -1,0 +1,1 @@
+"""Inventory of pairs on the clock: made, kept, aged, distilled, used."""
