@@ -104,8 +104,8 @@ def test_ledgers_equal_the_closed_forms(distribution, announcement, workers, coo
         workers=workers,
         copies=coords * digits,
         announcements=[coords] * digits,
-        star=distribution is Distribution.STAR,
-        broadcast=announcement is Announcement.BROADCAST,
+        distribution=distribution.value,
+        announcement=announcement.value,
     )
 
 

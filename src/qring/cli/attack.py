@@ -12,6 +12,7 @@ from qring.cli.options import refuse_unused
 from qring.cli.show import table
 from qring.errors import InputError
 from qring.jsontext import to_json
+from qring.network.wiring import Distribution
 from qring.numbers import number, probability, seed, whole
 from qring.protocols.entry import Entry
 from qring.protocols.uses import Uses
@@ -24,7 +25,8 @@ from qring.theory.privacy import classical_leak_at_least
 __all__ = ["add_to"]
 
 _LABORATORY = Uses(("--protocol", "--workers", "--word-bits", "--copies", "--rounds",
-                    "--verification", "--epsilon", "--copies-factor", "--withstood"))  # fmt: skip
+                    "--verification", "--epsilon", "--copies-factor", "--withstood",
+                    "--distribute"))  # fmt: skip
 _BY_ATTACK = {
     **dict.fromkeys(ATTACKS, (_LABORATORY,)),
     inversion.NAME: (Uses(("--clients", "--images", "--dp-epsilon")),),
@@ -73,6 +75,8 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--withstood", type=whole, default=1, metavar="K",
         help="private: corrupted words that its code withstands; 0 is no code "
         "(default: 1)")  # fmt: skip
+    add("--distribute", choices=[kind.value for kind in Distribution], default="star",
+        help="private: how copies reach the workers (default: star)")  # fmt: skip
     add("--seed", type=seed, default=0, help="of all randomness (default: 0)")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
@@ -117,6 +121,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
         copies=copies,
         rounds=arguments.rounds,
         withstood=arguments.withstood,
+        distribution=Distribution(arguments.distribute),
         hashed=HashedVerification(epsilon=arguments.epsilon),
         cut=CutAndChoose(tests_per_copy=arguments.copies_factor - 1),
     )

@@ -45,7 +45,7 @@ def add_options(add: Callable[..., argparse.Action]) -> None:
     add("--announce", choices=[kind.value for kind in Announcement], default="xor-ring",
         help="ghz: how outcome bits are made public (default: xor-ring)")  # fmt: skip
     add("--distribute", choices=[kind.value for kind in Distribution], default="star",
-        help="ghz: where copies come from (default: star)")  # fmt: skip
+        help="ghz, vga, private: where copies come from (default: star)")  # fmt: skip
     add("--checksum", action="store_true", help="ghz, vga: find wrong sums and read them again; "
         "always on with --readout coded")  # fmt: skip
     adversary.add_options(add)

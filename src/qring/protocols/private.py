@@ -12,6 +12,7 @@ from qring.collectives.dropouts import OnDropout
 from qring.errors import InputError
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
+from qring.network.wiring import Distribution
 from qring.numbers import number
 from qring.protocols import adversary, ring
 from qring.protocols.entry import SPOILED, AnyEncoding, Entry, Sums, words
@@ -44,6 +45,7 @@ def _method(encoding: AnyEncoding, arguments: argparse.Namespace) -> Private:
     return Private(
         encoding=words(encoding, arguments.protocol),
         epsilon=arguments.epsilon,
+        distribution=Distribution(arguments.distribute),
         tested_share=arguments.tested_share,
         inventory=arguments.masks,
         online_check=OnlineCheck(arguments.online_check),
@@ -125,6 +127,7 @@ ENTRY = Entry(
                 "--adversary-copies",
                 "--dishonest",
                 "--tested-share",
+                "--distribute",
             ),
             without="--masks",
         ),
@@ -135,7 +138,7 @@ ENTRY = Entry(
     rides_masked=True,
     settings=("word_bits", "clip", "visibility", "qubit_noise", "epsilon", "masks"),
     training_notes=_training_notes,
-    attack_uses=(Uses(("--withstood",)),),
+    attack_uses=(Uses(("--withstood", "--distribute")),),
     member="qring.torch.private:private_member",
     training="qring.training.hook:private_hook",
 )

@@ -12,6 +12,8 @@ from fractions import Fraction
 from qring.errors import InputError
 from qring.ledger import Carrier, Ledger, Meter, Phase
 from qring.theory.capacity import binary_entropy
+from qring.theory.sharing import SOURCES
+from qring.validate import check_among
 
 __all__ = [
     "fisher_bound",
@@ -101,31 +103,41 @@ def ghz_ledger(
     workers: int,
     copies: int,
     announcements: Sequence[int],
-    star: bool,
-    broadcast: bool,
+    distribution: str,
+    announcement: str,
 ) -> Ledger:
     """Account of ``copies`` GHZ copies whose outcome bits are announced in these portions.
 
-    ``star``: worker 0 sends each copy's qubits; otherwise pairs along the ring are consumed.
-    ``broadcast``: everyone to everyone; otherwise XORed around the ring. Standing: exact. Ours.
+    ``distribution`` and ``announcement`` are the values of
+    :class:`~qring.network.wiring.Distribution` and :class:`~qring.network.wiring.Announcement`.
+    Standing: exact. Ours.
+
+    Raises:
+        InputError: portions that are not all copies, or another distribution or announcement.
     """
     if sum(announcements) != copies:
         raise InputError(f"{copies} copies cannot be announced as {sum(announcements)} bits")
+    check_among("distribution", distribution, tuple(SOURCES))
+    check_among("announcement", announcement, ("broadcast", "xor-ring", "xor-tree"))
     meter = Meter()
     n = workers
     for worker in range(1, n):
-        source = 0 if star else worker - 1
+        source, fused, told = SOURCES[distribution](worker, n)
         meter.charge(source, worker, Phase.SETUP, Carrier.QUBIT, copies)
-        if not star:
-            meter.charge(source, worker, Phase.SETUP, Carrier.EBIT, copies)
-            meter.charge(source, worker, Phase.SETUP, Carrier.BIT, copies)
+        meter.charge(source, worker, Phase.SETUP, Carrier.EBIT, copies * fused)
+        meter.charge(source, worker, Phase.SETUP, Carrier.BIT, copies * told)
     for bits in announcements:
-        if broadcast:
+        if announcement == "broadcast":
             for src in range(n):
                 for step in range(1, n):
                     meter.charge(src, (src + step) % n, Phase.ONLINE, Carrier.BIT, bits)
             meter.rounds += 1
-        else:
+        elif bits and announcement == "xor-tree":
+            for worker in range(1, n):
+                for src, dst in ((worker, (worker - 1) // 2), ((worker - 1) // 2, worker)):
+                    meter.charge(src, dst, Phase.ONLINE, Carrier.BIT, bits)
+            meter.rounds += 2 * int(math.log2(n))
+        elif announcement == "xor-ring":
             base, longer = divmod(bits, n)
             for i in range(n):
                 clockwise = bits - base - ((i + 1) % n < longer)

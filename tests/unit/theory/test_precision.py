@@ -138,4 +138,10 @@ def test_majorities_by_enumeration():
 
 def test_an_account_must_announce_every_copy():
     with pytest.raises(InputError):
-        precision.ghz_ledger(workers=3, copies=5, announcements=[4], star=True, broadcast=True)
+        precision.ghz_ledger(
+            workers=3, copies=5, announcements=[4], distribution="star", announcement="broadcast"
+        )
+    with pytest.raises(InputError, match="distribution got 'post'"):
+        precision.ghz_ledger(
+            workers=3, copies=4, announcements=[4], distribution="post", announcement="broadcast"
+        )

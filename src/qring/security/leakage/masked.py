@@ -60,7 +60,9 @@ def against_private(tampering: Tampering, setting: Setting, rng: np.random.Gener
             return drawn[-1]
 
         run = network.open(n, rng)
-        making = MaskMaking(terms=terms, run=run, source=source, rows=n)
+        making = MaskMaking(
+            terms=terms, run=run, source=source, rows=n, distribution=setting.distribution
+        )
         verdict, kept = making.test(making.share())
         if not verdict.passed:
             caught += 1

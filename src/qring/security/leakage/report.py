@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qring.errors import InputError
+from qring.network.wiring import Distribution
 from qring.security.vga.verification import CutAndChoose, HashedVerification
 
 __all__ = ["Leak", "Setting", "Standing", "Told", "interval_of_mean", "interval_of_probability"]
@@ -34,7 +35,8 @@ class Setting:
     ``copies`` is how many GHZ copies are tampered with, ``None`` for all: those of the lowest
     digits where the attacker knows which is which, random ones where public coins decide that
     later. ``rounds`` are run where the law cannot be enumerated. ``withstood`` is K, the corrupted
-    words that the code of ``private`` withstands; 0 is no code.
+    words that the code of ``private`` withstands; 0 is no code. ``distribution`` is how the copies
+    of ``private`` reach the workers.
     """
 
     workers: int = 3
@@ -42,6 +44,7 @@ class Setting:
     copies: int | None = 1
     rounds: int = 400
     withstood: int = 1
+    distribution: Distribution = Distribution.STAR
     hashed: HashedVerification = field(default_factory=HashedVerification)
     cut: CutAndChoose = field(default_factory=CutAndChoose)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from qring.network.run import Run
 from qring.network.view import View
+from qring.network.wiring import Distribution
 from qring.security.masks.gathering import Words
 from qring.security.masks.making import Made, MaskMaking, MaskStore, Source, make_masks
 from qring.security.masks.noisy_terms import NoisyTerms
@@ -40,13 +41,17 @@ def fresh_masks(
     source: Source = os.urandom,
     *,
     earlier: tuple[NoisyTerms, ...] = (),
+    distribution: Distribution = Distribution.STAR,
 ) -> Masks | PrivateAborted:
     """Make a batch of masks for workers that all live here, in memory; ``earlier`` ones first.
 
     Raises:
         InputError: noise under which the tests cannot pass.
     """
-    making = MaskMaking(terms=terms, run=run, source=source, rows=terms.workers, earlier=earlier)
+    making = MaskMaking(
+        terms=terms, run=run, source=source, rows=terms.workers, earlier=earlier,
+        distribution=distribution,
+    )  # fmt: skip
     store = MaskStore(terms.workers, terms.masks)
     made = make_masks(making, store)
     return aborted(making, made) or Masks(

@@ -28,6 +28,7 @@ from qring.network.bundle import leaves_alone
 from qring.network.links import superdense
 from qring.network.network import Network
 from qring.network.run import Run
+from qring.network.wiring import Distribution
 from qring.schedule.ring import Direction
 from qring.security.dp.encoding import DistributedGaussian
 from qring.security.masks.attempts import Attempts
@@ -76,6 +77,7 @@ class Private:
             summed whole or not at all.
         dropouts: a scenario to simulate: worker → online round, from 0, from which on it is
             silent. Rounds of all attempts count on.
+        distribution: how the copies reach the workers; what is told does not depend on it.
         source: gives the bytes of secret words. Leave it, but in tests: ``rng`` draws no secrets.
     """
 
@@ -87,12 +89,14 @@ class Private:
     online_check: OnlineCheck = OnlineCheck.REQUIRED
     on_dropout: OnDropout = OnDropout.ABORT
     dropouts: Mapping[int, int] = field(default_factory=dict)
+    distribution: Distribution = Distribution.STAR
     source: Source = field(default=os.urandom, repr=False)
 
     def __post_init__(self) -> None:
         check_words(self.encoding, "private")
         check_enum("gather", self.gather, Direction)
         check_enum("online_check", self.online_check, OnlineCheck)
+        check_enum("distribution", self.distribution, Distribution)
         check_answer(self.on_dropout, (OnDropout.ABORT, OnDropout.BY_CHUNK), "private")
         check_probability("epsilon", self.epsilon, zero=False, one=False)
         for worker, round_ in self.dropouts.items():
@@ -202,7 +206,10 @@ class Private:
             raise InputError("masks are made ahead into a folder: name one as the inventory")
         run = (network or Network()).open(workers, rng)
         earlier, terms = self.batches(masks, run, self.encoding.budget(workers).sum_bits)
-        making = MaskMaking(terms=terms, earlier=earlier, run=run, source=self.source, rows=workers)
+        making = MaskMaking(
+            terms=terms, earlier=earlier, run=run, source=self.source, rows=workers,
+            distribution=self.distribution,
+        )  # fmt: skip
         made = fill(
             self.inventory,
             making,
@@ -216,7 +223,9 @@ class Private:
         workers = run.workers
         if self.inventory is None:
             earlier, terms = self.batches(count, run, sum_bits)
-            return fresh_masks(terms, run, self.source, earlier=earlier)
+            return fresh_masks(
+                terms, run, self.source, earlier=earlier, distribution=self.distribution
+            )
         with Inventory(self.inventory) as inventory:
             label = inventory.label
             if (label.workers, label.sum_bits) != (workers, sum_bits):
@@ -364,7 +373,9 @@ class Private:
             others = run.among(left)
             sum_bits = self.encoding.budget(len(gradients)).sum_bits
             earlier, terms = self.batches(len(settlement.wanted), others, sum_bits)
-            again = fresh_masks(terms, others, self.source, earlier=earlier)
+            again = fresh_masks(
+                terms, others, self.source, earlier=earlier, distribution=self.distribution
+            )
             attempts.charge(others, left)
             if isinstance(again, PrivateAborted):
                 failed.append(again.reason)
