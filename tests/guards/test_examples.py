@@ -24,7 +24,11 @@ OTHERS = {path.name for path in EXAMPLES.glob("*.py")} - {
 }
 
 
-@pytest.mark.parametrize("path", sorted(path for path in EXAMPLES.iterdir() if path.is_file()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in EXAMPLES.iterdir() if path.is_file()),
+    ids=lambda path: path.name,
+)
 def test_examples_are_short(path):
     assert len(path.read_text().splitlines()) <= 60
 
