@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: docs train test sample check bench clean
+.PHONY: docs test-matrix train test sample check bench clean
 
 train: $(VENV)/.ready-train  ## train on MNIST over the simulated ring, against the classical ring
 	$(BIN)/qring train --workers 4 --compare
@@ -34,6 +34,9 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_allreduce.py
 	$(BIN)/python benchmarks/bench_mpi.py
 
+test-matrix:  ## the core's tests, on every Python 3.10-3.13 that is here
+	$(PYTHON) tests/matrix.py
+
 docs: $(VENV)/.ready-test  ## the documentation site, in build/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
@@ -53,7 +56,7 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
-	$(PIP) --editable '.[torch,data,files,formats,conflict,tasks,codes,secagg,flower,dp,stim,qiskit,ibm,netqasm,hardware,plots,reproduce,docs,dev]'
+	$(PIP) --editable '.[all,docs,dev]'
 	touch $@ $(VENV)/.ready-train
 
 # The page's tests want a browser; without one they are skipped, and say so.

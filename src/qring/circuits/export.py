@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,9 @@ def export(circuit: QuantumCircuit, format_: Format) -> str:
         return str(to_stim(circuit).circuit)
     if format_ is Format.NETQASM:
         return str(to_netqasm(circuit))
-    return str(circuit.draw("text", fold=100))
+    with warnings.catch_warnings():  # whoever prints the drawing sees to what a terminal lacks
+        warnings.filterwarnings("ignore", message="The encoding")
+        return str(circuit.draw("text", fold=100))
 
 
 def draw(circuit: QuantumCircuit, path: Path) -> None:

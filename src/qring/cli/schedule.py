@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from qring.numbers import whole
 from qring.atomic import write, write_text
 from qring.cli.show import carriers, count, table
 from qring.errors import InputError
@@ -38,17 +39,17 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add = parser.add_argument
     add("schedule", metavar="NAME|FILE", help=f"{', '.join(TOPOLOGIES)}; or a file")
-    add("--workers", type=int, metavar="N", help="with a name: how many workers")
+    add("--workers", type=whole, metavar="N", help="with a name: how many workers")
     add("--collective", choices=[kind.value for kind in Collective],
         help="with a name: the collective (default: all-reduce)")  # fmt: skip
-    add("--root", type=int, metavar="R", help="with a name: the root, if the collective has one")
+    add("--root", type=whole, metavar="R", help="with a name: the root, if the collective has one")
     add("--check", action="store_true", help="only prove it right, or say what is wrong")
     add("--format", choices=_FORMATS, default="account",
         help="account: qubits, ebits and pairs to have ready, a link (default); msccl: XML; json; "
         "perfetto: a Chrome trace; chakra: one trace a rank for ASTRA-sim")  # fmt: skip
-    add("--coords", type=int, default=1_000_000, metavar="D",
+    add("--coords", type=whole, default=1_000_000, metavar="D",
         help="account, perfetto, chakra: words of a worker (default: 1,000,000)")  # fmt: skip
-    add("--word-bits", type=int, default=32, metavar="B",
+    add("--word-bits", type=whole, default=32, metavar="B",
         help="account, chakra: bits of a word; sums take no carry (default: 32)")  # fmt: skip
     add("--out", type=Path, metavar="FILE",
         help="write there; chakra: FILE.0.et, FILE.1.et, …")  # fmt: skip
