@@ -10,6 +10,7 @@ end in a refusal and not in the machine's.
 
 import argparse
 import contextlib
+import faulthandler
 import io
 import os
 import random
@@ -233,6 +234,7 @@ def fuzz(what, *, seconds, seed, limit_s, count=None):
     rng = random.Random(seed)  # noqa: S311
     found, statuses = [], {}
     end = time.monotonic() + seconds
+    trail = Path(os.environ.get("FUZZ_TRAIL", os.devnull))  # its last line is what hung or crashed
     if what == "options":
         lines = list(cases())
         rng.shuffle(lines)
@@ -243,12 +245,15 @@ def fuzz(what, *, seconds, seed, limit_s, count=None):
     for number, words in enumerate(source):
         if time.monotonic() > end or number == count:
             break
+        trail.write_text(repr(words))
+        faulthandler.dump_traceback_later(60 * limit_s, exit=True)  # neither done nor interrupted
         try:
             status = run(words, limit_s)
         except FindingError as finding:
             found.append(str(finding))
         else:
             statuses[status] = statuses.get(status, 0) + 1
+    faulthandler.cancel_dump_traceback_later()
     return statuses, found
 
 
@@ -260,6 +265,7 @@ def script():
     parser.add_argument("--limit", type=float, default=1.0, help="seconds a run is given")
     parser.add_argument("--count", type=int, help="runs at most")
     asked = parser.parse_args()
+    faulthandler.enable()
     with tempfile.TemporaryDirectory() as folder:
         prepare(folder)
         statuses, found = fuzz(asked.what, seconds=asked.seconds, seed=asked.seed,

@@ -96,8 +96,19 @@ def test_default_folders_of_one_second_differ(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(folder.time, "strftime", lambda _: "20260101-000000")
-    names = [folder.default_folder().name for _ in range(3)]
+    names = []
+    for _ in range(3):
+        with folder.run_folder(None) as made:
+            names.append(made.name)
     assert names == ["20260101-000000", "20260101-000000-2", "20260101-000000-3"]
+
+
+def test_a_refused_training_leaves_no_folder(tmp_path, monkeypatch):
+    from qring.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--workers", "0"]) == 2
+    assert not list(tmp_path.glob("runs/*"))
 
 
 def test_of_two_claims_one_succeeds_and_failures_give_back(tmp_path):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from qring.numbers import probability
 from qring.cli import inversion
 from qring.cli.options import refuse_unused
 from qring.cli.show import table

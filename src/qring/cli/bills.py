@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from qring.numbers import probability
 from qring.cli.show import count, table
 from qring.jsontext import to_json
 from qring.network.noise import QubitNoise

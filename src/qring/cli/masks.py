@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from qring.numbers import probability
 from qring.cli.options import refuse_unmet
 from qring.cli.show import carriers, count, progress_line, table
 from qring.collectives.aggregate import Aborted

@@ -9,7 +9,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from qring.numbers import probability
 from qring.errors import InputError
 from qring.numbers import positive, probability, whole
 from qring.protocols.uses import Uses

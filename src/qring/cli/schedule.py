@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qring.numbers import whole
 from qring.atomic import write, write_text
 from qring.cli.show import carriers, count, table
 from qring.errors import InputError
 from qring.jsontext import to_json
 from qring.ledger import Carrier, Ledger, Phase
+from qring.numbers import whole
 from qring.protocols.topology import read_schedule
 from qring.schedule.account import account
 from qring.schedule.check import check

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from qring.numbers import probability
 from qring.cli.rivalry import beside, winner
 from qring.cli.show import count, table
 from qring.cli.subspace_files import read_subspace

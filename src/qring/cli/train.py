@@ -20,7 +20,7 @@ from qring.numbers import whole
 from qring.paper.trace import ring_trace
 from qring.protocols.uses import Uses
 from qring.registry import PROTOCOLS
-from qring.training.folder import default_folder
+from qring.training.folder import run_folder
 from qring.training.launch import launch
 from qring.training.plots import draw_audits
 from qring.training.settings import TrainSettings, add_arguments
@@ -66,8 +66,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if settings.sums_words and not settings.dp_epsilon:
         budget = BitBudget.of(settings.word_bits, max(1, arguments.workers))
         print(f"qring: {budget}; range ±{settings.clip:g} (from --clip)", file=sys.stderr)
-    out: Path = arguments.out or default_folder()
-    launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
+    with run_folder(arguments.out) as out:
+        launch(settings, workers=arguments.workers, out=out, compare=arguments.compare)
     summary = json.loads((out / "result.json").read_text())
     ledgers = json.loads((out / "ledger.json").read_text())
     for note in settings.entry.training_notes(settings.epsilon):

@@ -109,11 +109,28 @@ def _plain(path: Path, name: str, tensor: Any, torch: Any, size: int) -> NDArray
             warnings.simplefilter("ignore")  # that sparse layouts are in beta
             tensor = tensor.detach()
             if tensor.layout is not torch.strided:
-                tensor = tensor.to_dense()
+                tensor = _checked(tensor, torch).to_dense()
             tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous()
             return _to_numpy(tensor, torch)
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{label}, {tensor.dtype}, cannot be read: {one_line(error)}") from None
+
+
+def _checked(tensor: Any, torch: Any) -> Any:  # noqa: ANN401
+    """A sparse tensor again, its indices checked: damaged ones would write anywhere in memory."""
+    size = tensor.shape
+    if tensor.layout is torch.sparse_coo:
+        parts = tensor._indices(), tensor._values()
+        return torch.sparse_coo_tensor(*parts, size, check_invariants=True)
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        outer, inner = tensor.crow_indices(), tensor.col_indices()
+    elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        outer, inner = tensor.ccol_indices(), tensor.row_indices()
+    else:
+        return tensor  # the layouts of one device's library are checked there
+    return torch.sparse_compressed_tensor(
+        outer, inner, tensor.values(), size, layout=tensor.layout, check_invariants=True
+    )
 
 
 def _to_numpy(tensor: Any, torch: Any) -> NDArray[Any]:  # noqa: ANN401

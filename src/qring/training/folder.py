@@ -10,19 +10,31 @@ from pathlib import Path
 from qring import atomic
 from qring.errors import InputError
 
-__all__ = ["claim", "claimed", "default_folder"]
+__all__ = ["claim", "claimed", "run_folder"]
 
 METRICS = "metrics.jsonl"
 _FILES = (METRICS, "result.json", "ledger.json")
 
 
-def default_folder() -> Path:
-    """Make a folder of this moment's name in ``runs``, with a number where that is taken.
+@contextlib.contextmanager
+def run_folder(wanted: Path | None) -> Iterator[Path]:
+    """The folder ``wanted``, or a new one in ``runs``, named by this moment, numbered if need be.
+
+    A new one that is still empty when the block fails goes again.
 
     Raises:
         InputError: it cannot be made.
     """
-    return atomic.new_folder(Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
+    if wanted is not None:
+        yield wanted
+        return
+    made = atomic.new_folder(Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
+    try:
+        yield made
+    except BaseException:
+        with contextlib.suppress(OSError):
+            made.rmdir()
+        raise
 
 
 def claim(out: Path) -> None:

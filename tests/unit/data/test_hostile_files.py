@@ -228,3 +228,15 @@ def test_archives_that_unpack_to_more_than_memory_are_refused(tmp_path):
     struct.pack_into("<I", whole, place + 24, 0xFFFFFFF0)
     (tmp_path / "a.pt").write_bytes(bytes(whole))
     refusal(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("layout", ["coo", "csr"])
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_indices_of_sparse_tensors_are_checked_before_memory_is_written(tmp_path, layout):
+    tensor = torch.eye(3).to_sparse() if layout == "coo" else torch.eye(3).to_sparse_csr()
+    torch.save({"w": tensor}, tmp_path / "a.pt")
+    whole = bytearray((tmp_path / "a.pt").read_bytes())
+    place = whole.index(np.array([0, 1, 2], np.int64).tobytes())
+    whole[place + 16 : place + 24] = np.int64(1 << 40).tobytes()
+    (tmp_path / "a.pt").write_bytes(bytes(whole))
+    refusal(tmp_path / "a.pt")
