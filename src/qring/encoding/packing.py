@@ -13,6 +13,8 @@ __all__ = ["pack_words", "unpack_words"]
 # one vector operation serves all groups at once.
 _GROUP = 8
 
+_WHOLE = (8, 16, 32, 64)  # widths of whole words of the machine
+
 
 def pack_words(words: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
     """Lay the low ``width`` bits of each word end to end, highest bit first.
@@ -20,6 +22,8 @@ def pack_words(words: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
     ``words`` has shape (count,), ``width`` is 1..64; the result has ⌈count·width/8⌉ bytes, the
     unused low bits of the last one zero.
     """
+    if width in _WHOLE:
+        return words.astype(f">u{width // 8}").view(np.uint8)
     count = len(words)
     groups = -(-count // _GROUP)
     padded = np.zeros((groups, _GROUP), np.uint64)
@@ -36,6 +40,12 @@ def pack_words(words: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
 
 def unpack_words(message: NDArray[np.uint8], count: int, width: int) -> NDArray[np.uint64]:
     """Undo :func:`pack_words`: read ``count`` words of ``width`` bits, shape (count,)."""
+    if width in _WHOLE:
+        return (
+            np.ascontiguousarray(message[: count * width // 8])
+            .view(f">u{width // 8}")
+            .astype(np.uint64)
+        )
     groups = -(-count // _GROUP)
     packed = np.zeros((groups, width), np.uint8)
     packed.reshape(-1)[: len(message)] = message

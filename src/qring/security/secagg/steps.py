@@ -21,6 +21,7 @@ from qring.security.secagg.masks import Words, add_masks
 from qring.security.secagg.outcome import Reveal
 
 __all__ = [
+    "CHANNEL",
     "SEALED_BYTES",
     "Around",
     "PublicKeys",
@@ -48,7 +49,10 @@ Around = Callable[[int], Collection[int]]
 
 _STREAMS = 128  # key streams that are open together
 
-_CHANNEL, _MASK = b"qring secagg channel", b"qring secagg mask"
+CHANNEL = b"qring secagg channel"
+"""Purpose of keys that seal shares."""
+
+_MASK = b"qring secagg mask"
 
 
 class PublicKeys(NamedTuple):
@@ -126,7 +130,7 @@ def share(
     channels, sealed = {}, {}
     for holder, public in roster.items():
         if holder != secrets.worker:
-            key = secrets.channel.agree(public.channel, _CHANNEL + secrets.session)
+            key = secrets.channel.agree(public.channel, CHANNEL + secrets.session)
             plain = _pack(Shares(seeds[holder + 1], keys[holder + 1]))
             channels[holder] = key
             sealed[holder] = seal(key, secrets.worker, holder, plain)
@@ -162,7 +166,7 @@ def opened(secrets: Secrets, owner: int, keys: PublicKeys, sealed: bytes) -> Sha
     Raises:
         PeerError: they were changed on their way.
     """
-    key = secrets.channel.agree(keys.channel, _CHANNEL + secrets.session)
+    key = secrets.channel.agree(keys.channel, CHANNEL + secrets.session)
     return _unpack(open_sealed(key, owner, secrets.worker, sealed))
 
 

@@ -45,7 +45,7 @@ class Rules:
             server must read nothing: 2·threshold > degree + 1 + withstands.
         fewest: contributors without whom it reveals nothing, at least 3.
         after_round: the last round it took part in; it answers later ones only.
-        model: SHA-256 of the model it was given; none if that is not checked.
+        model: the hash of the model it was given; none if that is not checked.
     """
 
     withstands: int = 1
@@ -91,6 +91,8 @@ class Client:
         self.received: dict[Kind, bytes] = {}
         self.secrets: tuple[bytes, bytes, bytes] = (b"", b"", b"")
         self.own = steps.Shares(0, 0)
+        self.agreed: dict[bytes, bytes] = {}
+        self._pairs: steps.Secrets | None = None
         self._words: NDArray[Any] | None = None
 
     def contribute(self, words: NDArray[Any]) -> None:
@@ -247,11 +249,16 @@ class Client:
         return self._offer.members.index(self.member)
 
     def _secrets(self) -> steps.Secrets:
-        channel, mask, seed = self.secrets
-        return steps.Secrets(
-            worker=self._me, channel=KeyPair(channel), mask=KeyPair(mask), seed=seed,
-            session=self._offer.session,
-        )  # fmt: skip
+        if self._pairs is None:
+            channel, mask, seed = self.secrets
+            self._pairs = steps.Secrets(
+                worker=self._me,
+                channel=KeyPair(channel, self.agreed),
+                mask=KeyPair(mask, self.agreed),
+                seed=seed,
+                session=self._offer.session,
+            )
+        return self._pairs
 
     def _check_signed(self, worker: int, signed: bytes, signature: bytes) -> None:
         if self.directory is not None:

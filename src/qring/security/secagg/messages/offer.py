@@ -37,7 +37,7 @@ class Offer:
         threshold: holders among a worker and its neighbours that recover a secret.
         fewest: contributors without whom there is no sum.
         signed: whether keys and survivors are signed.
-        model: SHA-256 of what all train on; zeros if that is not checked.
+        model: a hash of what all train on; zeros if that is not checked.
         seed: 32 bytes that order the graph's circle.
     """
 

@@ -30,6 +30,9 @@ def save(client: Client) -> bytes:
     for kind in _KEPT:
         message = client.received.get(kind, b"")
         state += len(message).to_bytes(8, "big") + message
+    for name, key in client.agreed.items():
+        if name.startswith(steps.CHANNEL):  # spares agreeing on them again
+            state += name + key
     return state
 
 
@@ -63,6 +66,9 @@ def restore(
         at += 8 + length
         if message:
             client.received[kind] = message
+    size = len(steps.CHANNEL) + 4 * 32
+    for start in range(at, len(state), size):
+        client.agreed[state[start : start + size - 32]] = state[start + size - 32 : start + size]
     if Kind.OFFER in client.received:
         client.offer = Offer.unpack(client.received[Kind.OFFER])
     return client
