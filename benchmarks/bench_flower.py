@@ -1,9 +1,9 @@
 """What does secure aggregation cost a federated round?
 
-Ten clients train a 784-128-10 network (d = 101,770) for five passes over 400 random images each, under
-Flower's FedAvg, on a grid in this process. Rivals in the same run: FedAvg without protection, and
-Flower's own SecAgg+ (legacy API), whose rounds are driven without training, added to the plain round.
-Figures are ratios of median processor times a round; words have 20 bits, examples count to 400.
+Ten clients train a 784-128-10 network (d = 101,770) for five passes over 400 random images each,
+under Flower's FedAvg, on a grid in this process. Rivals in the same run: FedAvg without protection,
+and Flower's own SecAgg+ (legacy API), whose rounds are driven without training and added to the
+plain round. Figures are ratios of median processor times a round; words have 20 bits.
 """
 
 from __future__ import annotations
