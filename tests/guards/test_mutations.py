@@ -131,6 +131,27 @@ MUTANTS = {
         "np.logical_and(signs.negative(source), signs.negative(partner)",
         [REFEREE + "tie_audits_measure_what_aer_measures[8]"],
     ),
+    "both sides of an adapter are counted twice": (
+        "qring.conflict.subspace.tangent",
+        "_square(right) - _square(both)",
+        "_square(right)",
+        ["tests/unit/conflict/test_subspace.py::"
+         "test_projectors_are_projectors_of_their_dimension[tangent]"],
+    ),
+    "the rival's operator keeps its trace": (
+        "qring.conflict.subspace.broadcasts",
+        "- even * float(vector @ vector)",
+        "- 0.5 * even * float(vector @ vector)",
+        ["tests/unit/conflict/test_subspace_rivals.py::"
+         "test_index_sketches_scatter_as_the_law_that_stands_for_them[0.4]"],
+    ),
+    "signs that pair up inside groups are weighed alike": (
+        "qring.conflict.broadcasts",
+        "(pairs - 2 * differ) / (ties.sizes - 1)",
+        "(pairs - 2 * differ) / ties.sizes",
+        ["tests/unit/conflict/test_tie_rivals.py::"
+         "test_the_spread_is_the_largest_over_all_signs_and_positions[2-3-3]"],
+    ),
     "a reflection keeps the wrong sign": (
         "qring.conflict.plane",
         "sin * own - cos * rest",

@@ -1,5 +1,6 @@
 """SubspaceAudit's rivals: run on vectors, drawn from their law, priced in closed form."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -22,9 +23,9 @@ from qring.conflict.subspace.rivals import (
     index_spread,
     subspace_rivals,
 )
-from qring.conflict.subspace.span import Complement, Coordinates, Dense
+from qring.conflict.subspace.span import Blocks, Complement, Coordinates, Dense
 from qring.conflict.subspace.tangent import Tangent
-from qring.conflict.subspace.triples import TRIPLES, DescribedTriples
+from qring.conflict.subspace.triples import TRIPLES, DescribedTriples, layer_rival
 from qring.theory import subspaces
 
 SIGMAS = 5.5
@@ -125,6 +126,44 @@ def test_few_singular_triples_are_described(width):
     told = np.array([triple_sketch(v, low, rival, rng).fraction for _ in range(runs)])
     assert abs(told.mean() - truth) < SIGMAS * told.std() / math.sqrt(runs)
     assert triple_sketch(v, low, rival, rng).ledger.totals.online_bits == rival.bits
+
+
+def test_layers_of_adapters_are_described_one_by_one():
+    rng = np.random.default_rng(3)
+    layers = [Tangent.of(rng.normal(size=(n, 1)), rng.normal(size=(1, m))) for n, m in
+              ((30, 20), (24, 16))]  # fmt: skip
+    span = Blocks(((600, layers[0]), (7, None), (384, layers[1])))
+    pieces = [
+        np.outer(low.rows[:, 0] + 0.2 * rng.normal(size=n), low.columns[:, 0]).ravel()
+        for low, n in zip(layers, (30, 24), strict=True)
+    ]
+    v = np.concatenate([pieces[0], 0.1 * rng.normal(size=7), 0.7 * pieces[1]])
+    planned = layer_rival(v, span, 0.2, 0.05)
+    assert [one is None for one in planned.layers] == [False, True, False]
+    assert best_subspace_rival(span, 0.2, 0.05, gradient=v).bits <= planned.bits
+    # The same with short indices, so that the search is quick.
+    short = [None if one is None else dataclasses.replace(one, index_bits=7, repeats=6)
+             for one in planned.layers]  # fmt: skip
+    rival = dataclasses.replace(planned, layers=tuple(short))
+    told = np.array([triple_sketch(v, span, rival, rng).fraction for _ in range(300)])
+    assert abs(told.mean() - span.energy(v) / (v @ v)) < SIGMAS * told.std() / math.sqrt(300)
+    with pytest.raises(InputError, match="another kind"):
+        triple_sketch(v, layers[0], rival, rng)
+    assert layer_rival(rng.normal(size=991), span, 0.2, 0.05) is not None  # 20 singular values
+    mixed = Blocks(((600, layers[0]), (391, Coordinates(np.arange(391) < 9))))
+    assert layer_rival(v, mixed, 0.2, 0.05) is None
+
+
+@pytest.mark.slow
+def test_the_rival_runs_on_vectors_of_ten_thousand():
+    d, runs = 10_000, 12
+    rng = np.random.default_rng(12)
+    v, some = rng.normal(size=d), Dense.of(np.linalg.qr(rng.normal(size=(d, 400)))[0].T)
+    rival = index_rival(d, 400, 0.1, 0.05, 8)
+    told = np.array([index_sketch(v, some, rival, rng).fraction for _ in range(runs)])
+    spread = index_spread(d, 400, rival.messages, 8)
+    assert abs(told.mean() - some.energy(v) / (v @ v)) < SIGMAS * spread / math.sqrt(runs)
+    assert told.std() < 2.2 * spread  # chi-squared of 12, false alarm below 1e-6
 
 
 def test_structure_helps_the_rival_of_adapters():

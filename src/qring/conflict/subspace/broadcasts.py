@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 
 from qring.conflict.rival import Rival
 from qring.conflict.sketches import maximum_moments
-from qring.conflict.subspace.span import Complement, Coordinates, Subspace, squared
+from qring.conflict.subspace.span import Blocks, Complement, Coordinates, Subspace, squared
 from qring.conflict.subspace.tangent import Tangent
-from qring.conflict.subspace.triples import DescribedTriples, leading_triples, told_by_triples
+from qring.conflict.subspace.triples import (
+    DescribedLayers,
+    DescribedTriples,
+    leading_triples,
+    told_by_triples,
+)
 from qring.errors import InputError
 from qring.ledger import Carrier, Ledger
 from qring.network.network import Network
@@ -99,14 +104,34 @@ def coordinate_samples(
 
 
 def triple_sketch(
-    vector: NDArray[Any], tangent: Tangent, rival: DescribedTriples, rng: np.random.Generator
+    vector: NDArray[Any],
+    subspace: Tangent | Blocks,
+    rival: DescribedTriples | DescribedLayers,
+    rng: np.random.Generator,
 ) -> SubspaceSketch:
-    """Describe the few singular vectors of the server's matrix; see :mod:`.triples`.
+    """Describe the few singular vectors of the server's matrices; see :mod:`.triples`.
 
     Raises:
-        InputError: a matrix of more singular values than the rival was planned for.
+        InputError: a subspace or singular values that the rival was not planned for.
     """
-    found = leading_triples(vector.reshape(tangent.shape), 1e-9)
+    if isinstance(subspace, Tangent) and isinstance(rival, DescribedTriples):
+        told = _described(vector, subspace, rival, rng)
+    elif isinstance(subspace, Blocks) and isinstance(rival, DescribedLayers):
+        told = 0.0
+        cuts = np.cumsum([length for length, _ in subspace.parts])[:-1]
+        layers = zip(np.split(vector, cuts), subspace.parts, rival.layers, strict=True)
+        for piece, (_, part), one in layers:
+            if isinstance(part, Tangent) and one is not None:
+                told += squared(piece) / squared(vector) * _described(piece, part, one, rng)
+    else:
+        raise InputError("the rival was planned for another kind of subspace")
+    return SubspaceSketch(fraction=told, ledger=_charged(rival.bits, rng))
+
+
+def _described(
+    vector: NDArray[Any], tangent: Tangent, rival: DescribedTriples, rng: np.random.Generator
+) -> float:
+    found = leading_triples(vector.reshape(tangent.shape), rival.left_out)
     if found is None or len(found[1]) != rival.messages:
         raise InputError("the rival was planned for a matrix of other singular values")
     left, values, right = found
@@ -120,9 +145,7 @@ def triple_sketch(
         return np.asarray(one).transpose(0, 2, 1)
 
     x, y = described(left, tangent.rows), described(right, tangent.columns)
-    return SubspaceSketch(
-        fraction=told_by_triples(x, y, values, rival.index_bits), ledger=_charged(rival.bits, rng)
-    )
+    return told_by_triples(x, y, values, rival.index_bits)
 
 
 def _longest(unit: NDArray[Any], width: int, rng: np.random.Generator) -> NDArray[np.float64]:

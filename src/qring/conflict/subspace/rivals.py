@@ -21,7 +21,7 @@ from qring.conflict.search import least
 from qring.conflict.sketches import MAX_INDEX_BITS, SketchKind
 from qring.conflict.subspace.span import Blocks, Complement, Coordinates, Subspace
 from qring.conflict.subspace.tangent import Tangent
-from qring.conflict.subspace.triples import triple_rival
+from qring.conflict.subspace.triples import layer_rival, triple_rival
 
 __all__ = [
     "COORDINATES",
@@ -68,11 +68,13 @@ def subspace_rivals(
                   caveat="i drawn with probability g_i²/|g|², in ⌈log2 d⌉ bits; less with shared "
                   "randomness, down to the divergence of that law from the uniform one")
         )  # fmt: skip
-    tangent = subspace.of if isinstance(subspace, Complement) else subspace
-    if isinstance(tangent, Tangent) and gradient is not None:
-        described = triple_rival(gradient.reshape(tangent.shape), tangent, epsilon, delta)
-        found += [described] if described is not None else []
-    return tuple(found)
+    adapter = subspace.of if isinstance(subspace, Complement) else subspace
+    described: Rival | None = None
+    if isinstance(adapter, Tangent) and gradient is not None:
+        described = triple_rival(gradient.reshape(adapter.shape), adapter, epsilon, delta)
+    elif isinstance(adapter, Blocks) and gradient is not None:
+        described = layer_rival(gradient, adapter, epsilon, delta)
+    return (*found, described) if described is not None else tuple(found)
 
 
 def best_subspace_rival(

@@ -58,9 +58,7 @@ class Tangent:
         rows, columns = self.rows.astype(kind), self.columns.astype(kind)
         left, right = rows.T @ matrix, matrix @ columns
         both = left @ columns
-        return float(
-            sum(sign * _square(part) for sign, part in ((1, left), (1, right), (-1, both)))
-        )
+        return _square(left) + _square(right) - _square(both)
 
     @classmethod
     def of(cls, left: ArrayLike, right: ArrayLike) -> Tangent:

@@ -18,9 +18,18 @@ from numpy.typing import NDArray
 
 from qring.conflict.rival import Rival
 from qring.conflict.sketches import maximum_moments
+from qring.conflict.subspace.span import Blocks
 from qring.conflict.subspace.tangent import Tangent
 
-__all__ = ["TRIPLES", "DescribedTriples", "leading_triples", "told_by_triples", "triple_rival"]
+__all__ = [
+    "TRIPLES",
+    "DescribedLayers",
+    "DescribedTriples",
+    "layer_rival",
+    "leading_triples",
+    "told_by_triples",
+    "triple_rival",
+]
 
 TRIPLES = "singular triples, described"
 _MOST_TRIPLES = 128
@@ -31,10 +40,21 @@ _WIDTHS, _REPEATS = (8, 12, 16, 20, 24, 32), (1, 2, 3, 4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedTriples(Rival):
-    """This rival: ``repeats`` indices of ``index_bits`` bits a vector; ``messages`` triples."""
+    """This rival: ``repeats`` indices of ``index_bits`` bits a vector; ``messages`` triples.
+
+    ``left_out`` of the matrix's square is not described.
+    """
 
     index_bits: int
     repeats: int
+    left_out: float = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedLayers(Rival):
+    """The same for every adapted layer of several, and each layer's share of the square."""
+
+    layers: tuple[DescribedTriples | None, ...]
 
 
 def leading_triples(
@@ -90,7 +110,8 @@ def triple_rival(
     The spread is sampled with subspaces that hold the leading vectors at 0, 45 and 90 degrees; a
     tenth of ε is kept for triples left out. Standing: sampled.
     """
-    found = leading_triples(matrix, (epsilon / 20) ** 2)
+    left_out = (epsilon / 20) ** 2
+    found = leading_triples(matrix, left_out)
     if found is None:
         return None
     _, values, _ = found
@@ -108,12 +129,50 @@ def triple_rival(
                     bits=bits,
                     messages=count,
                     index_bits=width,
+                    left_out=left_out,
                     repeats=repeats,
                     shared_random_words=count * repeats * sum(tangent.shape) << width,
                     caveat=f"the gradient has {count} singular values; shared random directions, "
                     f"of which the sender searches 2^{width}; one broadcast serves every client",
                 )
     return best
+
+
+def layer_rival(
+    gradient: NDArray[Any], blocks: Blocks, epsilon: float, delta: float
+) -> DescribedLayers | None:
+    """:func:`triple_rival` of every adapted layer, if each has few singular values.
+
+    With w the layers' shares of the square the errors add up to √Σ(wσ)²: each layer may err by
+    1/√Σw² times as much. Standing: sampled.
+    """
+    parts = np.split(gradient, np.cumsum([length for length, _ in blocks.parts])[:-1])
+    norms = np.array([float(np.vdot(part, part)) for part in parts])
+    if not norms.sum() > 0:
+        return None
+    weights = norms / norms.sum()
+    asked = [k for k, (_, part) in enumerate(blocks.parts) if part is not None]
+    wider = min(0.99, epsilon / math.sqrt(float((weights[asked] ** 2).sum()) or 1.0))
+    layers: list[DescribedTriples | None] = []
+    for piece, (_, part) in zip(parts, blocks.parts, strict=True):
+        if part is None:
+            layers.append(None)
+            continue
+        if not isinstance(part, Tangent):
+            return None
+        one = triple_rival(piece.reshape(part.shape), part, wider, delta)
+        if one is None:
+            return None
+        layers.append(one)
+    described = [one for one in layers if one is not None]
+    return DescribedLayers(
+        name=TRIPLES,
+        bits=sum(one.bits + _WORD_BITS for one in described),
+        messages=sum(one.messages for one in described),
+        shared_random_words=sum(one.shared_random_words for one in described),
+        caveat="every adapted layer's singular vectors; one broadcast serves every client",
+        layers=tuple(layers),
+    )
 
 
 def _spread(values: NDArray[np.float64], ranks: tuple[int, int], width: int, repeats: int) -> float:
