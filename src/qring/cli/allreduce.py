@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qring.cli import privacy
+from qring.cli.answer import answer
 from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import check_page, write_page
 from qring.cli.show import busiest, busiest_link, carriers, count, lifetime, progress_line, table
@@ -21,7 +22,6 @@ from qring.collectives.spans import PartialAggregate
 from qring.data.gradient_files import IntegerTensors, check_target, read_workers, write_gradient
 from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import BellDiagonal
@@ -179,7 +179,8 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
     advice = privacy.advice(arguments)
     if not arguments.json:
         return "; ".join([str(result), *advice])
-    return to_json(
+    return answer(
+        arguments,
         {
             **({"advice": advice[0]} if advice else {}),
             "protocol": arguments.protocol,
@@ -189,7 +190,7 @@ def _aborted(result: Aborted, arguments: argparse.Namespace) -> str:
             "rounds": result.ledger.rounds,
             "links": result.ledger.rows(),
             "totals": result.ledger.totals._asdict(),
-        }
+        },
     )
 
 
@@ -203,7 +204,8 @@ def _as_json(
     promised = {}
     if isinstance(encoding, DistributedGaussian):
         promised = {"privacy": privacy.figures(encoding)}
-    return to_json(
+    return answer(
+        arguments,
         {
             "protocol": arguments.protocol,
             "workers": rows.shape[0],
@@ -222,7 +224,7 @@ def _as_json(
             **promised,
             **choice.figures(result),
             "notes": list(choice.notes(result)),
-        }
+        },
     )
 
 

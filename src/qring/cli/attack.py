@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from qring.cli import inversion
+from qring.cli.answer import answer
 from qring.cli.options import refuse_unused
 from qring.cli.show import table
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.network.wiring import Distribution
 from qring.numbers import number, probability, seed, whole
 from qring.protocols.entry import Entry
@@ -128,14 +128,15 @@ def _setting(arguments: argparse.Namespace) -> Setting:
 
 
 def _as_json(found: Leak, arguments: argparse.Namespace) -> str:
-    return to_json(
+    return answer(
+        arguments,
         {
             "attack": arguments.attack,
             "protocol": arguments.protocol,
             "verification": arguments.verification if arguments.protocol == "vga" else None,
             "workers": arguments.workers,
             "word_bits": arguments.word_bits,
-            "copies": arguments.copies,
+            "tampered_copies": arguments.copies,
             "leak_bits": found.leak_bits,
             "leak_interval": list(found.leak_interval),
             "leak_with_sum_bits": found.leak_with_sum_bits,
@@ -147,7 +148,7 @@ def _as_json(found: Leak, arguments: argparse.Namespace) -> str:
             "sum_correct_interval": list(found.sum_correct_interval),
             "classical_at_least": classical_leak_at_least(arguments.word_bits, 0.0),
             "meaning": found.meaning,
-        }
+        },
     )
 
 

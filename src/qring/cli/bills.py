@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from qring.cli.answer import answer
 from qring.cli.show import count, table
-from qring.jsontext import to_json
 from qring.network.noise import QubitNoise
 from qring.numbers import at_least, number, probability, whole
 from qring.registry import PROTOCOLS
@@ -73,7 +73,8 @@ def _run(arguments: argparse.Namespace) -> int:
     noisy = _noisy(job, arguments)
     if arguments.json:
         print(
-            to_json(
+            answer(
+                arguments,
                 {
                     **dataclasses.asdict(job),
                     "sum_bits": job.sum_bits,
@@ -85,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
                     "fewest": winners(priced),
                     **_noisy_figures(noisy),
                     "leak_of_static_inputs_bits_a_coordinate": leak_of_static_gaussian(job.workers),
-                }
+                },
             )
         )
         return 0

@@ -22,10 +22,10 @@ from qring.circuits.sampling import Sampling, aer_sampling
 from qring.circuits.superdense import SuperdensePair
 from qring.circuits.tie_audit import TieAuditCopy
 from qring.circuits.verification import HashedCheck, StabiliserTest, ZTest
+from qring.cli.answer import answer as as_answer
 from qring.cli.options import given, refuse_unmet
 from qring.cli.show import count, table
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.numbers import at_least, number, seed
 from qring.protocols.uses import Uses
 
@@ -230,7 +230,7 @@ def _print_run(protocol: ProtocolCircuit, arguments: Arguments) -> None:
     if arguments.json:
         outcomes = [{**dict(zip(fields, key, strict=True)), "count": n} for key, n in rows]
         answer = {"circuit": arguments.name, "shots": arguments.shots, "outcomes": outcomes}
-        print(to_json({**answer, "caveats": list(caveats)}))
+        print(as_answer(arguments, {**answer, "caveats": list(caveats)}))
         return
     lines = [[*(str(part) for part in key), count(n)] for key, n in rows]
     print(table([[*fields, "shots"], *lines]))

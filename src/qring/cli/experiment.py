@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qring.atomic import check_writable, write_text
+from qring.cli.answer import answer as as_answer
 from qring.cli.show import progress_line, table
 from qring.errors import InputError, MissingExtraError
 from qring.jsontext import to_json
@@ -151,7 +152,7 @@ def _run(arguments: argparse.Namespace) -> int:
             curve_label=report.curve_label,
             x_label=report.x_label,
         )
-    print(to_json(answer) if arguments.json else _as_text(report, answer, folder))
+    print(as_answer(arguments, answer) if arguments.json else _as_text(report, answer, folder))
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qring.cli.answer import answer
 from qring.cli.rivalry import beside, winner
 from qring.cli.show import count, table
 from qring.conflict.finding import Strategy
@@ -21,7 +22,6 @@ from qring.conflict.strategies.kitaev import Kitaev
 from qring.conflict.strategies.maximum_likelihood import MaximumLikelihood
 from qring.conflict.strategies.sequential import Sequential
 from qring.data.gradient_files import read_gradient
-from qring.jsontext import to_json
 from qring.numbers import number, probability, seed
 
 __all__ = ["add_to"]
@@ -68,12 +68,15 @@ def _run(arguments: argparse.Namespace) -> int:
     rival = best_rival(
         len(u), arguments.margin, arguments.error, word_bits=min(16, 8 * u.dtype.itemsize)
     )
-    print(_as_json(result, rival) if arguments.json else _as_table(result, rival, len(u)))
+    print(
+        _as_json(result, rival, arguments) if arguments.json else _as_table(result, rival, len(u))
+    )
     return 0
 
 
-def _as_json(result: GapIP, rival: Rival) -> str:
-    return to_json(
+def _as_json(result: GapIP, rival: Rival, arguments: argparse.Namespace) -> str:
+    return answer(
+        arguments,
         {
             "decision": result.decision.value,
             "interval": list(result.interval),
@@ -83,7 +86,7 @@ def _as_json(result: GapIP, rival: Rival) -> str:
             "qubits": result.qubits,
             "round_trips": result.round_trips,
             **beside(rival, result.ledger, result.caveats),
-        }
+        },
     )
 
 

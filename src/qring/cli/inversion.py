@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from qring.cli.answer import answer
 from qring.cli.show import table
 from qring.collectives.ring import Classical
 from qring.data.images import PIXELS, ImageSet, load
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.numbers import positive, whole
 from qring.security.dp.calibration import calibrate
 from qring.security.dp.encoding import DistributedGaussian
@@ -96,7 +96,7 @@ def _as_json(
             for one in found if one is not None
         ]  # fmt: skip
 
-    return to_json(
+    return answer(arguments,
         {"attack": NAME, "recovered_from_db": RECOVERED_DB, "sums": rows(plain),
          "dp_epsilon": arguments.dp_epsilon, "noisy_sums": rows(noisy)}
     )  # fmt: skip

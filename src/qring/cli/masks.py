@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from qring.cli.answer import answer as as_answer
 from qring.cli.options import refuse_unmet
 from qring.cli.show import carriers, count, progress_line, table
 from qring.collectives.aggregate import Aborted
 from qring.encoding.values import Integers
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import QubitNoise
@@ -93,7 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
             progress=progress_line("masks"),
         )
         if isinstance(result, Aborted):
-            print(to_json(result.evidence()) if arguments.json else result)
+            print(as_answer(arguments, result.evidence()) if arguments.json else result)
             return 1
         made = result
     elif next(iter(arguments.folder.glob(".*.part")), None) is not None:
@@ -122,7 +122,7 @@ def _run(arguments: argparse.Namespace) -> int:
             figures["pads_for_syndromes"] = made.terms.pads
         figures["words_lost_to_code"] = made.terms.words - made.terms.masks - made.terms.checks
     if arguments.json:
-        print(to_json({"folder": str(arguments.folder), **figures}))
+        print(as_answer(arguments, {"folder": str(arguments.folder), **figures}))
         return 0
     rows = [["bound, finite size", str(arguments.folder)]]
     for name, figure in figures.items():
@@ -172,7 +172,7 @@ def _discard(arguments: argparse.Namespace) -> int:
     files, leftovers = discard(arguments.folder)
     if arguments.json:
         answer = {"folder": str(arguments.folder), "removed": files, "leftovers": leftovers}
-        print(to_json(answer))
+        print(as_answer(arguments, answer))
     else:
         print(f"removed the masks of {files} workers and {leftovers} leftovers of stopped makers")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from qring.jsontext import to_json
+from qring.cli.answer import answer
 from qring.protocols.entry import Entry
 from qring.registry import PROTOCOLS
 
@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     rows = [_row(entry) for entry in PROTOCOLS.values()]
     if arguments.json:
-        print(to_json({"protocols": rows}))
+        print(answer(arguments, {"protocols": rows}))
         return 0
     parts = []
     for row in rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qring.atomic import check_writable, make_folder, write_text
+from qring.cli.answer import answer as as_answer
 from qring.cli.show import progress_line, table
 from qring.errors import InputError
 from qring.jsontext import to_json
@@ -84,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
         drawn = draw(data, out / "plots")
     page = report_page(found, drawn, effort=effort, seed=arguments.seed)
     write_text(out / "report.html", page)
-    print(to_json(answer) if arguments.json else _as_table(found, out))
+    print(as_answer(arguments, answer) if arguments.json else _as_table(found, out))
     return 0 if all(outcome.confirmed for outcome in found) else 1
 
 

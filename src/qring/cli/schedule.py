@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from qring.atomic import write, write_text
+from qring.cli.answer import answer
 from qring.cli.show import carriers, count, table
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.ledger import Carrier, Ledger, Phase
 from qring.numbers import whole
 from qring.protocols.topology import read_schedule
@@ -63,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         if arguments.format != "account" or arguments.out is not None:
             raise InputError("--check only checks: leave out --format and --out")
-        print(to_json(_facts(schedule)) if arguments.json else _proved(schedule))
+        print(answer(arguments, _facts(schedule)) if arguments.json else _proved(schedule))
         return 0
     for name in ("coords", "word_bits"):
         if getattr(arguments, name) < 1:
@@ -145,7 +145,7 @@ def _text(schedule: Schedule, arguments: argparse.Namespace) -> str:
     ledger = account(schedule, arguments.coords, bits, quantum=True)
     classical = account(schedule, arguments.coords, bits, quantum=False)
     if arguments.json:
-        return to_json({**_facts(schedule), "coords": arguments.coords,
+        return answer(arguments, {**_facts(schedule), "coords": arguments.coords,
                         "word_bits": per_word, "links": ledger.rows(),
                         "totals": ledger.totals._asdict()}) + "\n"  # fmt: skip
     return _table(schedule, arguments, ledger, classical) + "\n"

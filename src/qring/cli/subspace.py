@@ -84,7 +84,7 @@ def _as_json(result: SubspaceAudit, rival: Rival, subspace: Subspace) -> str:
             "confidence": result.confidence,
             "coords": subspace.coords,
             "dimension": subspace.dimension,
-            "copies": result.copies,
+            "states": result.copies,
             "hits": result.hits,
             "qubits": result.qubits,
             **beside(rival, result.ledger, result.caveats),

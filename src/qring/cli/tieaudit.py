@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qring.cli.answer import answer
 from qring.cli.rivalry import beside, winner
 from qring.cli.show import count, table
 from qring.conflict.matching import as_ties
@@ -17,7 +18,6 @@ from qring.conflict.tie_audit import TieAudit, tie_audit
 from qring.conflict.tie_rivals import best_tie_rival
 from qring.data.gradient_files import read_gradient
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.network.noise import BellDiagonal
 from qring.numbers import number, probability, seed
 
@@ -70,7 +70,11 @@ def _run(arguments: argparse.Namespace) -> int:
         noise=BellDiagonal.parse(arguments.noise),
     )
     rival = best_tie_rival(ties, arguments.epsilon, arguments.delta)
-    print(_as_json(result, rival) if arguments.json else _as_table(result, rival, signs.coords))
+    print(
+        _as_json(result, rival, arguments)
+        if arguments.json
+        else _as_table(result, rival, signs.coords)
+    )
     return 0
 
 
@@ -84,17 +88,18 @@ def _read_matching(path: Path) -> np.ndarray[Any, Any]:
     return array
 
 
-def _as_json(result: TieAudit, rival: Rival) -> str:
-    return to_json(
+def _as_json(result: TieAudit, rival: Rival, arguments: argparse.Namespace) -> str:
+    return answer(
+        arguments,
         {
             "fraction": result.fraction,
             "interval": list(result.interval),
             "confidence": result.confidence,
-            "copies": result.copies,
+            "states": result.copies,
             "hits": result.hits,
             "qubits": result.qubits,
             **beside(rival, result.ledger, result.caveats),
-        }
+        },
     )
 
 

@@ -9,12 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from qring.cli.answer import answer
 from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
 from qring.errors import MissingExtraError
-from qring.jsontext import to_json
 from qring.ledger import Ledger, Phase
 from qring.numbers import whole
 from qring.paper.trace import ring_trace
@@ -82,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"qring: {told}", file=sys.stderr)
     _write_page(settings, summary, ledgers, out)
     print(
-        _as_json(settings, summary, ledgers, out)
+        _as_json(settings, summary, ledgers, out, arguments)
         if arguments.json
         else _as_table(settings, summary, ledgers, out)
     )
@@ -128,11 +128,16 @@ def _write_page(
 
 
 def _as_json(
-    settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
+    settings: TrainSettings,
+    summary: dict[str, Any],
+    ledgers: dict[str, Any],
+    out: Path,
+    arguments: argparse.Namespace,
 ) -> str:
     runs = {name: {**run, **ledgers[name]} for name, run in summary["runs"].items()}
     own = runs.pop(settings.protocol)
-    return to_json(
+    return answer(
+        arguments,
         {
             "protocol": settings.protocol,
             "workers": summary["workers"],
@@ -141,7 +146,7 @@ def _as_json(
             "compared": runs,
             "audits": _audits(out, settings),
             "out": str(out),
-        }
+        },
     )
 
 
