@@ -21,6 +21,7 @@ from qring.network.adversary.aim import These
 from qring.network.adversary.base import Adversary
 from qring.network.adversary.online import FlipOnline
 from qring.network.adversary.sources import PlusState
+from qring.network.noise import QubitNoise
 from qring.security.masks.file import MaskFile
 from qring.security.masks.inventory import Inventory, mask_path
 from qring.security.masks.outcome import PrivateAborted, Reason
@@ -65,6 +66,22 @@ def test_four_ranks_train_to_the_parameters_of_ghz_digits_on_the_same_words():
     results = run(4, _trained, limit_s=100)
     for masked, ghz in results:
         assert masked.tobytes() == ghz.tobytes() == results[0][0].tobytes()
+
+
+def _trained_over_noise(rank: int, size: int):
+    noisy = Network(qubit_noise=QubitNoise.white(0.95))
+    method = Private(encoding=WORDS, epsilon=EPSILON)
+    state = PrivateHook(method, network=noisy, batch=4000)
+    masked = trained(rank, (state, private_mean))
+    plain = PrivateHook(method, batch=4000)
+    return masked, trained(rank, (plain, private_mean)), state.outcome.epsilon
+
+
+def test_four_ranks_train_over_noisy_copies_to_the_same_parameters():
+    results = run(4, _trained_over_noise, limit_s=110)
+    for noisy, clean, epsilon in results:
+        assert noisy.tobytes() == clean.tobytes() == results[0][0].tobytes()
+        assert epsilon <= EPSILON * (1 + 1e-9)
 
 
 def _summed(rank: int, size: int, folder: str):
