@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from qring.cli.answer import answer
 from qring.cli.show import count, table
 from qring.errors import InputError
-from qring.jsontext import to_json
 from qring.numbers import at_least, probability, whole
 from qring.security.certify import Certificate, Counts, certify
 
@@ -108,7 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
     counts = given.pop("counts")
     found = certify(counts, delta=arguments.delta, epsilon=arguments.epsilon, **given)
     if arguments.json:
-        print(to_json({**dataclasses.asdict(found), "says": str(found)}))
+        print(answer(arguments, {**dataclasses.asdict(found), "says": str(found)}))
     else:
         print(_as_table(found))
     return 0
