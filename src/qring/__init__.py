@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     )
     from qring.network.coded.coding import Code, Coding, Emulation
     from qring.network.dense.engine import DenseNetwork
+    from qring.network.hardware.supply import Hardware
     from qring.network.network import Network
     from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
+    from qring.network.timeline import Timeline
     from qring.network.wires import Faults
     from qring.network.wiring import Announcement, Distribution
     from qring.schedule.ring import Direction
@@ -101,6 +103,7 @@ __all__ = [
     "Ghz",
     "GhzAborted",
     "GhzAggregate",
+    "Hardware",
     "HashedVerification",
     "InputError",
     "Integers",
@@ -141,6 +144,7 @@ __all__ = [
     "Superdense",
     "These",
     "Tie",
+    "Timeline",
     "Told",
     "Unit",
     "UntilNoticed",
@@ -209,6 +213,8 @@ _HOMES = {
     "UntilNoticed": "qring.network.adversary.sources",
     "Basis": "qring.network.adversary.sources",
     "Faults": "qring.network.wires",
+    "Hardware": "qring.network.hardware.supply",
+    "Timeline": "qring.network.timeline",
     "Network": "qring.network.network",
     "Code": "qring.network.coded.coding",
     "Coding": "qring.network.coded.coding",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qring.ledger import Ledger, html_table, summary
 from qring.network.run import Run
+from qring.network.timeline import Timeline
 from qring.network.wires import Faults
 
 __all__ = ["Aborted", "Aggregate", "Ending", "Method", "Outcome", "Progress", "Told"]
@@ -37,12 +38,13 @@ class Ending:
 
     ``ledger`` is what the run sent, ``faults`` the errors of its pairs, empty unless the network
     records them, ``caveats`` what weakens the
-    outcome, in words.
+    outcome, in words, ``timeline`` what its time went into, where the network has hardware.
     """
 
     ledger: Ledger
     faults: tuple[Faults, ...] = ()
     caveats: tuple[str, ...] = ()
+    timeline: Timeline | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._summary()}; {summary(self.ledger)})"

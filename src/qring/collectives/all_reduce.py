@@ -107,6 +107,11 @@ def all_reduce(
         chosen = method if method is not None else Superdense()
     if topology is not None:
         network = replace(network, topology=_topology(topology))
+    if not getattr(chosen, "takes_time", False) and network.hardware is not None:
+        raise InputError(
+            f"hardware gives time to the links of Superdense and Classical, and none to "
+            f"{type(chosen).__name__}: leave hardware out, or choose one of the two"
+        )
     if not getattr(chosen, "follows_topology", False) and network.topology != Topology():
         raise InputError(
             f"{type(chosen).__name__} does not follow topology {_named(network.topology)}; leave "

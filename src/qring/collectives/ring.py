@@ -32,6 +32,7 @@ class Classical:
     """All-reduce over noiseless classical links, around the ring or over the topology."""
 
     follows_topology: ClassVar[bool] = True
+    takes_time: ClassVar[bool] = True
 
     encoding: Encoding = field(default_factory=FloatBits)
     gather: Direction = Direction.COUNTER_CLOCKWISE
@@ -43,7 +44,11 @@ class Classical:
         """Sum ``gradients`` of shape (workers, coords)."""
         values, wire = self.encoding.encode(gradients)
         sums = over_the_topology(values, wire, self.gather, run, classical, progress)
-        return Aggregate(sums=self.encoding.decode(sums, len(gradients)), ledger=run.ledger())
+        return Aggregate(
+            sums=self.encoding.decode(sums, len(gradients)),
+            ledger=run.ledger(),
+            timeline=run.timeline(),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,7 @@ class Superdense:
     """
 
     follows_topology: ClassVar[bool] = True
+    takes_time: ClassVar[bool] = True
 
     encoding: Encoding = field(default_factory=FloatBits)
     gather: Direction = Direction.COUNTER_CLOCKWISE
@@ -77,6 +83,7 @@ class Superdense:
             ledger=run.ledger(),
             faults=tuple(run.faults),
             caveats=noise_caveats(run),
+            timeline=run.timeline(),
         )
 
 
@@ -88,7 +95,14 @@ def _check(encoding: Encoding, gather: Direction) -> None:
 def noise_caveats(run: Run) -> tuple[str, ...]:
     """Say what noisy pairs do to sums, if they are noisy."""
     worst = run.conditions.worst_pair
-    if worst == 0:
+    timeline = run.timeline()
+    if timeline is not None and run.corrections is None and not run.conditions.is_noiseless:
+        return (
+            f"noise without error correction: pairs were used at a mean fidelity of "
+            f"{timeline.mean_fidelity:.4g}, and every error that fell is in the sums",
+            *run.caveats,
+        )
+    if worst == 0 and run.corrections is None:
         return run.caveats
     if run.corrections is not None:
         return (str(run.corrections), *run.caveats)

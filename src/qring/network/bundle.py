@@ -48,7 +48,8 @@ class Bundle(Protocol):
 
 def has_bundle(kind: Kind, run: Run) -> bool:
     """Whether links of a kind can be used at once in a run."""
-    if type(run) is not Run:  # one that somebody extended may do more on its links
+    if type(run) is not Run or run.conditions.hardware is not None:
+        # A run that somebody extended may do more on its links, and timed links take their time.
         return False
     if kind in (classical, exact_superdense):
         return True
@@ -57,7 +58,7 @@ def has_bundle(kind: Kind, run: Run) -> bool:
 
 def leaves_alone(kind: Kind, run: Run) -> bool:
     """Whether links of a kind are sure to leave messages as they were sent."""
-    if type(run) is not Run:
+    if type(run) is not Run or run.conditions.hardware is not None:
         return False
     if kind in (classical, exact_superdense):
         return True

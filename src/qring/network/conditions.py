@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from qring.errors import InputError
 from qring.network.adversary.base import Adversary
 from qring.network.coded.coding import Coding
+from qring.network.hardware.supply import Hardware
 from qring.network.levels import Inside
 from qring.network.noise import NOISELESS, PERFECT_QUBITS, BellDiagonal, QubitNoise
 from qring.schedule.schedule import Schedule
@@ -28,7 +29,8 @@ class Conditions:
     ``record_view`` the result carries all that she sees and holds. With ``coding`` links correct
     the noise of their pairs, and messages arrive as they were sent. ``topology`` is the schedule
     of sums over links, by name or as a :class:`~qring.schedule.schedule.Schedule`; in a hierarchy
-    ``inside`` says what travels inside a host, by default what travels between hosts.
+    ``inside`` says what travels inside a host, by default what travels between hosts. With
+    ``hardware`` links take time: they wait for pairs, which have the noise of their age.
     """
 
     noise: BellDiagonal = NOISELESS
@@ -40,6 +42,7 @@ class Conditions:
     coding: Coding | None = None
     topology: Topology | Schedule = field(default_factory=Topology)
     inside: Inside | None = None
+    hardware: Hardware | None = None
 
     def __post_init__(self) -> None:
         pairs = "a BellDiagonal, such as BellDiagonal.depolarising(0.1)"
@@ -68,8 +71,25 @@ class Conditions:
                     f"inside says what travels inside the hosts of a hierarchy; the topology is "
                     f"{self.topology}: leave it out, or choose hierarchical:INNERxOUTER"
                 )
+        if self.hardware is not None:
+            self._check_hardware(self.hardware)
         check_flag("record_faults", self.record_faults)
         check_flag("record_view", self.record_view)
+
+    def _check_hardware(self, hardware: object) -> None:
+        check_instance("hardware", hardware, Hardware, "Hardware.of('ions-rate')")
+        watched = self.adversary is not None and self.adversary.online is not None
+        for name, given in (
+            ("noise", self.noise != NOISELESS), ("noise_on", bool(self.noise_on)),
+            ("inside", self.inside is not None), ("record_faults", self.record_faults),
+            ("an adversary on the links", watched),
+            ("adaptive coding", self.coding is not None and self.coding.adaptive),
+        ):  # fmt: skip
+            if given:
+                raise InputError(
+                    f"hardware sets the noise of pairs by their age, and {name} does not go with "
+                    "it: leave one of the two out"
+                )
 
     def noise_between(self, src: int, dst: int) -> BellDiagonal:
         """Noise of the pairs shared for messages from ``src`` to ``dst``."""
@@ -91,7 +111,8 @@ class Conditions:
     @property
     def is_noiseless(self) -> bool:
         """Whether every pair is perfect."""
-        return self.worst_pair == 0
+        perfect = self.hardware is None or self.hardware.keeps_perfect_pairs
+        return perfect and self.worst_pair == 0
 
     @property
     def worst_pair(self) -> float:

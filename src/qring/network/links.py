@@ -17,6 +17,7 @@ from qring.network.adversary.base import Interceptor
 from qring.network.coded.link import CodedLink, Wires
 from qring.network.engine import Pairs
 from qring.network.run import Run
+from qring.network.timed import TimedClassicalLink, TimedSuperdenseLink
 from qring.network.wires import Faults, Wire
 
 __all__ = [
@@ -133,20 +134,35 @@ class AlteredLink:
             self._interceptor.alter(message, bits, src=wire.src, dst=wire.dst, round_=wire.round)
 
 
-def classical(run: Run, src: int, dst: int) -> ClassicalLink:
-    """Open a classical link of a run."""
+def classical(run: Run, src: int, dst: int) -> Link:
+    """Open a classical link of a run; with hardware it takes time."""
+    hardware = run.conditions.hardware
+    if hardware is not None:
+        return TimedClassicalLink(run.wire(src, dst), hardware, run.clock)
     return ClassicalLink(run.wire(src, dst))
 
 
 def superdense(run: Run, src: int, dst: int) -> Link:
     """Open a superdense link of a run, with the adversary on it if she changes messages.
 
-    It corrects its noise if the conditions say so.
+    It corrects its noise if the conditions say so, and takes time if they name hardware.
 
     Raises:
         InputError: noise or measurements, and no generator to draw them.
     """
     conditions = run.conditions
+    if conditions.hardware is not None:
+        ends = Wires(run.wire(src, dst, Phase.SETUP), run.wire(src, dst), run.wire(dst, src))
+        coding = None if conditions.is_noiseless else conditions.coding
+        return TimedSuperdenseLink(
+            ends,
+            run.inventory(src, dst),
+            conditions.hardware,
+            coding,
+            run.clock,
+            lambda: run.rng,
+            run.note_coded,
+        )
     setup, online, adversary = (
         run.wire(src, dst, Phase.SETUP),
         run.wire(src, dst),

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qring.errors import InputError
 from qring.network.conditions import Conditions
 from qring.network.engine import Engine
-from qring.network.fast import FAST
+from qring.network.fast import FAST, FastEngine
 from qring.network.run import Run
 from qring.validate import check_able
 
@@ -39,6 +40,8 @@ class Network(Conditions):
         check_able("engine", self.engine, ("check", "pairs", "pool", "batch"),
                    "an engine such as FAST or DenseEngine()")  # fmt: skip
         self.engine.check(self)
+        if self.hardware is not None and not isinstance(self.engine, FastEngine):
+            raise InputError("hardware gives time to links of the fast engine: leave out engine")
 
     def open(self, workers: int, rng: np.random.Generator | None = None) -> Run:
         """Open a run for ``workers`` workers; ``rng`` draws all that happens at random.

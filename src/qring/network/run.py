@@ -18,9 +18,13 @@ from qring.network.coded.sending import Receipt
 from qring.network.conditions import Conditions
 from qring.network.engine import Engine, Pairs
 from qring.network.ghz import GhzBatch, Words
+from qring.network.inventory.fates import Counts
+from qring.network.inventory.inventory import Inventory
 from qring.network.noise import QubitNoise
 from qring.network.pool import Pool
 from qring.network.supply import Supply
+from qring.network.timed import stocked
+from qring.network.timeline import Timeline
 from qring.network.view import Announced, View
 from qring.network.wires import Faults, Wire, WireBundle
 from qring.network.wiring import Announcement, Distribution, Wiring
@@ -38,8 +42,9 @@ class Run:
     themselves.
     """
 
-    __slots__ = ("_attempts", "_corrections", "_links", "_meter", "_rng", "_waiting", "_wires",
-                 "clock", "conditions", "engine", "faults", "view", "workers")  # fmt: skip
+    __slots__ = ("_attempts", "_corrections", "_inventories", "_links", "_meter", "_rng",
+                 "_waiting", "_wires", "clock", "conditions", "engine", "faults", "view",
+                 "workers")  # fmt: skip
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Run:
             self._corrections = Corrections(coding=conditions.coding)
         self._wires: dict[tuple[int, int, Phase], Wire] = {}
         self._links: dict[tuple[Any, int, int], Any] = {}
+        self._inventories: dict[tuple[int, int], Inventory] = {}
 
     @property
     def rng(self) -> np.random.Generator:
@@ -97,7 +103,7 @@ class Run:
         """End ``count`` sequential rounds of the online phase; retransmissions add theirs."""
         self.end_attempts()
         self._meter.rounds += count + self._waiting
-        self.clock.end_rounds(count + self._waiting)
+        self.clock.end_rounds(count)  # resent messages took theirs within their round
         self._waiting = 0
 
     def note_coded(self, receipt: Receipt) -> None:
@@ -126,6 +132,28 @@ class Run:
     def corrections(self) -> Corrections | None:
         """What coded links took so far; ``None`` where links do not correct noise."""
         return self._corrections
+
+    def timeline(self) -> Timeline | None:
+        """Time so far, frozen; ``None`` where links take none."""
+        if self.conditions.hardware is None:
+            return None
+        fates = [inventory.counts for inventory in self._inventories.values()]
+        return self.clock.timeline(sum(fates, Counts()) * self.conditions.hardware.grain)
+
+    def inventory(self, first: int, second: int) -> Inventory:
+        """Pairs that two workers share, whichever of them sends.
+
+        Raises:
+            InputError: links take no time, or births are random and there is no generator.
+        """
+        hardware = self.conditions.hardware
+        if hardware is None:
+            raise InputError("pairs are there at once: give the network hardware to keep any")
+        ends = min(first, second), max(first, second)
+        found = self._inventories.get(ends)
+        if found is None:
+            found = self._inventories[ends] = stocked(hardware, lambda: self.rng)
+        return found
 
     def ledger(self) -> Ledger:
         """Everything charged so far, frozen."""

@@ -33,6 +33,10 @@ class Counts:
             **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Counts)}
         )
 
+    def __mul__(self, grain: int) -> Counts:
+        """Counts of pairs, where these are of grains of so many."""
+        return Counts(**{f.name: getattr(self, f.name) * grain for f in fields(Counts)})
+
     @property
     def is_conserved(self) -> bool:
         """Whether every pair has one fate."""
