@@ -13,6 +13,7 @@ from qring.circuits.verification import HashedCheck, StabiliserTest, ZTest
 from qring.conflict.gap_ip import gap_ip
 from qring.conflict.tie_audit import tie_audit
 from qring.encoding.formats import WordFormat
+from qring.network.hardware.registry import PROFILES
 from qring.security.secagg.outcome import Reason
 from qring.theory.resources import RingResources
 from qring.training.settings import TrainSettings
@@ -24,6 +25,7 @@ NEEDED = {  # what a value needs beside the fields that have defaults
                   "count": 1},
     qring.FixedPoint: {"word_bits": 8, "limit": 1.0},
     qring.Ghz: {"encoding": WORDS},
+    qring.Hardware: {"profile": PROFILES["ideal"]},
     qring.Integers: {"word_bits": 8},
     qring.Private: {"encoding": WORDS},
     qring.PrivateAborted: {**NOTHING, "reason": None},

@@ -49,6 +49,8 @@ class Hardware:
             check_real("classical_latency_s", self.classical_latency_s, least=0)
         check_enum("births", self.births, Spacing)
         check_whole("grain", self.grain, least=1)
+        check_enum("on_full", self.on_full, OnFull)
+        check_enum("order", self.order, Order)
         _ = self.memory
 
     @classmethod
