@@ -24,6 +24,7 @@ check: $(VENV)/.ready-test  ## lint, format, types, layer contracts
 bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same run
 	$(BIN)/python benchmarks/bench_import.py
 	$(BIN)/python benchmarks/bench_links.py
+	$(BIN)/python benchmarks/bench_executor.py
 	$(BIN)/python benchmarks/bench_ghz.py
 	$(BIN)/python benchmarks/bench_conflict.py
 	$(BIN)/python benchmarks/bench_ties.py
