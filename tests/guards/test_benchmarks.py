@@ -26,3 +26,11 @@ def test_benchmark_prints_cases_with_ratios_and_targets(script):
     assert cases
     assert all({"case", "ratio", "target"} <= case.keys() for case in cases)
     assert all(case["ratio"] > 0 for case in cases)
+
+
+def test_the_guides_table_of_the_backend_is_that_of_the_tracked_results():
+    script = BENCHMARKS[0].parent / "backend_table.py"
+    found = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -303,7 +304,7 @@ def test_a_peer_that_is_not_to_be_reached_ends_a_send_at_its_timeout():
 # torch.compile: pytorch 141827
 
 
-def _compiled(rank: int, size: int) -> list[object]:
+def _compiled(rank: int, size: int, backend: str) -> list[object]:
     def communicate(x):
         y = x * 2
         dist.broadcast(y, 1)
@@ -319,17 +320,26 @@ def _compiled(rank: int, size: int) -> list[object]:
 
     x = torch.ones(2) * (rank + 1)
     expected = communicate(x.clone()).tolist()
-    found = torch.compile(communicate, backend="eager")(x).tolist()
+    found = torch.compile(communicate, backend=backend)(x).tolist()
+    if backend == "inductor":  # which takes long enough for the one
+        return [found == expected, True]
     net = DistributedDataParallel(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)))
-    compiled = torch.compile(net, backend="eager")
+    compiled = torch.compile(net, backend=backend)
     for _ in range(2):
         compiled(torch.randn(4, 4)).sum().backward()
     return [found == expected, net.module[0].weight.grad is not None]
 
 
 @pytest.mark.filterwarnings("ignore")  # the compiler's, about what it cannot trace
-def test_functions_and_models_that_communicate_can_be_compiled():
-    assert run(2, _compiled) == [[True, True]] * 2
+@pytest.mark.parametrize(
+    "backend",
+    ["eager", pytest.param("inductor", marks=[pytest.mark.slow, pytest.mark.timeout(300)])],
+)
+def test_functions_and_models_that_communicate_can_be_compiled(backend, tmp_path, monkeypatch):
+    if backend == "inductor" and shutil.which("g++") is None:
+        pytest.skip("no C++ compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    assert run(2, _compiled, backend, limit_s=280) == [[True, True]] * 2
 
 
 # Sparse gradients: pytorch 111422

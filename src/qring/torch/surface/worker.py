@@ -28,7 +28,6 @@ _SWITCH_S = 1e-4
 
 _getsignal = sys.modules["_signal"].getsignal  # signal.getsignal makes an enum each time
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
-_INERT = frozenset({None, 0, 1, signal.default_int_handler})
 
 _Item = tuple[str, Callable[[], None], RingWork]
 
@@ -167,7 +166,8 @@ def _a_handler_may_run() -> bool:
     """
     if threading.get_ident() != threading.main_thread().ident:
         return False
-    return not _INERT.issuperset(map(_getsignal, _SIGNALS))
+    spared = _getsignal(signal.SIGINT) is signal.default_int_handler
+    return sum(map(callable, map(_getsignal, _SIGNALS))) > spared
 
 
 def named_range(
