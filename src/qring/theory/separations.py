@@ -211,7 +211,10 @@ def fitted_exponent(margins: list[float], costs: list[float]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TieCosts:
-    """Bits of the birthday broadcast against qubits of as many samples; perfect matching."""
+    """Bits of the birthday broadcast against qubits of as many samples; perfect matching.
+
+    The notes' rival; :func:`tie_index_bits` has the best one we know.
+    """
 
     classical_bits: int
     qubits: int

@@ -13,6 +13,7 @@ from qring.errors import InputError
 from qring.theory.separations import maximum_of_normals
 
 __all__ = [
+    "crossover_dimension",
     "haar_share",
     "noisy_share",
     "subspace_index_bits",
@@ -55,6 +56,33 @@ def subspace_index_bits(
     """
     kappa = dimension * (1 - dimension / coords)
     return _bits(2 * kappa, 1.0, epsilon, delta, index_bits)
+
+
+def crossover_dimension(
+    coords: int,
+    qubits: float,
+    epsilon: float,
+    delta: float,
+    index_bits: int | None = None,
+    *,
+    clients: int = 1,
+    dense_coded: bool = False,
+) -> float:
+    """Dimension above which ``clients`` times ``qubits`` undercut one broadcast, or infinity.
+
+    Solves 2κ/y² + 1/y = (ε/z)² for κ at the y that so many bits buy, and k(1−k/d) = κ for the
+    smaller k. Standing: asymptotic, many terms.
+    """
+    bits = clients * qubits * (2 if dense_coded else 1)
+    gain = 2 * math.log(2)
+    if index_bits is not None:
+        gain = maximum_of_normals(index_bits) ** 2 / index_bits
+    y = bits * gain
+    goal = (epsilon / _NORMAL.inv_cdf(1 - delta / 2)) ** 2
+    kappa = max(0.0, (goal * y * y - y) / 2)
+    if 4 * kappa > coords:
+        return math.inf
+    return coords / 2 * (1 - math.sqrt(1 - 4 * kappa / coords))
 
 
 def unpaired_index_bits(

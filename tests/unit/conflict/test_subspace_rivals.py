@@ -94,6 +94,20 @@ def test_the_best_index_of_the_guide(d, k, bits):
     assert index_rival(d, k, 0.1, 0.05).bits == bits
 
 
+@pytest.mark.parametrize(
+    ("d", "clients", "dense", "about"),
+    [(10**6, 1, False, 6600), (10**6, 1, True, 30_500), (10**9, 1, False, 15_900),
+     (10**9, 10, False, 1.8e6), (10**9, 100, False, 2.4e8)],
+)  # fmt: skip
+def test_crossovers_lie_where_the_costs_meet(d, clients, dense, about):
+    qubits = 100 * (d - 1).bit_length()
+    k = subspaces.crossover_dimension(d, qubits, 0.1, 0.05, 32, clients=clients, dense_coded=dense)
+    assert k == pytest.approx(about, rel=0.05)
+    bits = [index_rival(d, round(scale * k), 0.1, 0.05, 32).bits for scale in (0.9, 1.1)]
+    assert bits[0] < clients * qubits * (2 if dense else 1) < bits[1]
+    assert subspaces.crossover_dimension(10**6, 2000, 0.1, 0.05, clients=10) == math.inf
+
+
 def test_coordinates_are_sampled():
     rng = np.random.default_rng(4)
     v, mask = rng.normal(size=300), Coordinates(np.arange(300) < 90)
