@@ -24,7 +24,7 @@ from qring.circuits.tie_audit import TieAuditCopy
 from qring.circuits.verification import HashedCheck, StabiliserTest, ZTest
 from qring.cli.answer import answer as as_answer
 from qring.cli.options import given, refuse_unmet
-from qring.cli.show import count, table
+from qring.cli.show import count, progress_line, table
 from qring.errors import InputError
 from qring.numbers import at_least, number, seed
 from qring.protocols.uses import Uses
@@ -32,6 +32,9 @@ from qring.protocols.uses import Uses
 __all__ = ["add_to"]
 
 Arguments = argparse.Namespace
+
+_AT_ONCE = 4096  # shots of one call into Aer, which hears no interrupt
+_SEED_STEP = 0x9E3779B97F4A7C15 >> 1  # seeds of further calls lie far from those people choose
 
 
 def _superdense(a: Arguments) -> SuperdensePair:
@@ -213,17 +216,21 @@ def _run(arguments: Arguments) -> int:
 
 
 def _print_run(protocol: ProtocolCircuit, arguments: Arguments) -> None:
-    if arguments.shots < 1:
-        raise InputError(f"a run takes at least 1 shot, not {arguments.shots}")
-    sampling: Sampling = (
-        aer_sampling(arguments.seed)
-        if arguments.device is None
-        else DeviceCard.read(arguments.device).sampling(arguments.seed)
-    )
-    caveats = sampling.caveats_of(protocol.build())
-    found = sampling.sample(protocol, arguments.shots)
-    fields = found._asdict() if hasattr(found, "_asdict") else {"outcome": found}
-    seen = Counter(zip(*(np.asarray(column).tolist() for column in fields.values()), strict=True))
+    card = None if arguments.device is None else DeviceCard.read(arguments.device)
+    seen: Counter[tuple[Any, ...]] = Counter()
+    fields: dict[str, Any] = {}
+    caveats: tuple[str, ...] = ()
+    progress = progress_line("shots")
+    for done in range(0, arguments.shots, _AT_ONCE):  # an interrupt is heard between two runs
+        own = (arguments.seed + done // _AT_ONCE * _SEED_STEP) % 2**63
+        sampling: Sampling = aer_sampling(own) if card is None else card.sampling(own)
+        caveats = sampling.caveats_of(protocol.build())
+        some = min(_AT_ONCE, arguments.shots - done)
+        found = sampling.sample(protocol, some)
+        fields = found._asdict() if hasattr(found, "_asdict") else {"outcome": found}
+        columns = (np.asarray(column).tolist() for column in fields.values())
+        seen.update(zip(*columns, strict=True))
+        progress(done + some, arguments.shots)
     rows = sorted(seen.items())
     for caveat in caveats:
         print(f"qring: caution: {caveat}", file=sys.stderr)

@@ -90,3 +90,18 @@ def test_bad_qubits_are_refused(tmp_path, capsys):
     assert main(["device", "FakeManilaV2", "--qubits", "0,9"]) == 2
     assert main(["device", "FakeManilaV2", "--out", str(tmp_path / "no" / "x.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_shots_of_several_calls_add_up_under_seeds_of_their_own(capsys, monkeypatch):
+    from qring.cli import circuit
+
+    seeds, whole = [], circuit.aer_sampling
+    monkeypatch.setattr(circuit, "_AT_ONCE", 50)
+    monkeypatch.setattr(circuit, "aer_sampling", lambda seed: seeds.append(seed) or whole(seed))
+    words = ["circuit", "stabiliser-test", "--shots", "120", "--seed", str(2**63 - 1), "--json"]
+    assert main(words) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert sum(outcome["count"] for outcome in answer["outcomes"]) == 120
+    assert seeds[0] == 2**63 - 1
+    assert len(set(seeds)) == 3
+    assert all(0 <= seed < 2**63 for seed in seeds)

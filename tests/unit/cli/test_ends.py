@@ -145,3 +145,12 @@ def test_masks_on_a_full_disk_leave_nothing(tmp_path):
     assert run.stderr.splitlines()[-1].endswith("File too large")
     assert "Traceback" not in run.stderr
     assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_a_long_run_of_a_circuit_hears_an_interrupt():
+    pytest.importorskip("qiskit_aer")
+    run = start("circuit", "phase-digits", "--shots", "1e9", stdout=subprocess.PIPE)
+    time.sleep(6)  # past the imports
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err) == (130, "", "qring: interrupted\n")
