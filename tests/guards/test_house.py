@@ -142,6 +142,7 @@ def test_few_modules_know_the_protocol_private():
     assert len(named) <= 9, named
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what optional packages import
 def test_every_package_says_what_it_is_for():
     for module in pkgutil.walk_packages([str(SOURCE)], "qring."):
         if module.ispkg:
