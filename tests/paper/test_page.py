@@ -194,3 +194,57 @@ def test_theme_can_be_switched(page):
     after = paper()
     page.page.click("#theme")
     assert paper() == before != after
+
+
+@pytest.fixture(scope="module")
+def run_of_five(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("halving")
+    files = [folder / f"worker{k}.npy" for k in range(5)]
+    for file in files:
+        np.save(file, np.ones(80, np.float32))
+    pages = {}
+    for text in ("halving", "server", "tree"):
+        pages[text] = folder / f"{text}.html"
+        words = ["allreduce", *map(str, files), "--topology", text, "--page", str(pages[text])]
+        assert main(words) == 0
+    return pages
+
+
+@pytest.mark.parametrize(("text", "rounds"), [("halving", 6), ("server", 2), ("tree", 7)])
+def test_any_schedule_is_shown_round_by_round(browser, run_of_five, text, rounds):
+    opened = Page(browser, run_of_five[text], 1000, "light")
+    opened.page.focus("#round")
+    assert f"of {rounds}" not in opened.page.inner_text("#round-label")
+    for round_ in range(1, rounds + 1):
+        opened.page.keyboard.press("ArrowRight")
+        assert f"Round {round_} of {rounds}" in opened.page.inner_text("#round-label")
+        assert opened.page.locator("#ring .flow").count() > 0
+    assert "the whole sum" in opened.page.inner_text("#sentence")
+    full = opened.page.locator("#ring .chunk.full").count()
+    chunks = {"halving": 4 * 5, "server": 1 * 6, "tree": 4 * 5}[text]
+    assert full == chunks
+    rows = np.ones((5, 80), np.float32)
+    totals = qring.all_reduce(rows, topology=text).ledger.totals
+    assert opened.count("sent-total") == totals.online_qubits
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_the_address_leads_back_to_a_round(browser, run_of_five):
+    opened = Page(browser, run_of_five["halving"], 1000, "light")
+    opened.page.focus("#round")
+    for _ in range(3):
+        opened.page.keyboard.press("ArrowRight")
+    opened.page.check("input[value=bits]", force=True)
+    opened.page.select_option("#eve-link", "2>4")
+    address = opened.page.evaluate("location.href")
+    assert "round=3" in address
+    opened.page.close()
+    again = Page(browser, run_of_five["halving"], 1000, "light")
+    again.page.goto(address)
+    again.page.evaluate("window.dispatchEvent(new HashChangeEvent('hashchange'))")
+    assert "Round 3 of 6" in again.page.inner_text("#round-label")
+    assert again.page.is_checked("input[value=bits]")
+    assert again.page.input_value("#eve-link") == "2>4"
+    assert again.complaints == []
+    again.page.close()

@@ -9,7 +9,9 @@ import qring
 from qring import Classical, Direction, Integers, Superdense, Width
 from qring.encoding.formats import WordFormat
 from qring.paper.report import gallery, number
-from qring.paper.trace import even_lengths, ring_trace
+from qring.paper.trace import even_lengths, ring_trace, schedule_trace
+from qring.schedule.schedule import Collective
+from qring.schedule.topology import Topology
 
 
 @given(
@@ -25,6 +27,24 @@ def test_a_trace_adds_up_to_the_ledger_of_its_run(workers, coords, word_bits, wi
     for method, quantum in ((Superdense, True), (Classical, False)):
         result = qring.all_reduce(rows, method=method(encoding=encoding, gather=gather))
         assert trace.ledger(quantum=quantum) == result.ledger
+
+
+@pytest.mark.parametrize(
+    "text", ["bidirectional", "tree", "double-tree", "doubling", "halving", "shards", "server",
+             "hierarchical:2x3"]
+)  # fmt: skip
+def test_a_trace_of_any_schedule_adds_up_and_ends_with_everybodys_words(text):
+    rows = np.random.default_rng(0).integers(0, 2**7, size=(6, 40))
+    encoding = Integers(word_bits=7, width=Width.GROWING, signed=False)
+    wire = encoding.encode(rows)[1]
+    schedule = Topology(text).schedule(Collective.ALL_REDUCE, 6)
+    trace = schedule_trace(schedule, coords=40, what="", bits=wire.bits)
+    for method, quantum in ((Superdense, True), (Classical, False)):
+        result = qring.all_reduce(rows, method=method(encoding=encoding), topology=text)
+        assert trace.ledger(quantum=quantum) == result.ledger
+    assert sum(trace.chunks) == 40
+    assert {mask for node in trace.held[-1][:6] for mask in node} == {63}
+    assert all(move.summed >= move.carried for moves in trace.rounds for move in moves)
 
 
 def test_chunks_of_a_trace_end_with_everybodys_words():

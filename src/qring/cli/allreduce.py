@@ -18,6 +18,7 @@ from qring.cli.page import check_page, write_page
 from qring.cli.show import busiest, busiest_link, carriers, count, lifetime, progress_line, table
 from qring.collectives.aggregate import Aborted, Aggregate, Told
 from qring.collectives.all_reduce import all_reduce
+from qring.collectives.ring import schedule_of
 from qring.collectives.spans import PartialAggregate
 from qring.data.gradient_files import IntegerTensors, check_target, read_workers, write_gradient
 from qring.encoding.values import BitBudget, FixedPoint, FloatBits, Integers, OutOfRange
@@ -26,10 +27,12 @@ from qring.ledger import Phase
 from qring.network.network import Network
 from qring.network.noise import BellDiagonal
 from qring.numbers import number, seed, whole
-from qring.paper.trace import even_lengths, ring_trace
+from qring.paper.trace import check_shown, even_lengths, ring_trace, schedule_trace
 from qring.protocols.dropouts import with_dropouts
 from qring.protocols.entry import AnyEncoding, Entry
+from qring.protocols.topology import laid_out
 from qring.registry import PROTOCOLS
+from qring.schedule.schedule import Schedule
 from qring.security.dp.encoding import DistributedGaussian
 from qring.theory.resources import RingResources
 
@@ -62,7 +65,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "floats (default: leave-out)")  # fmt: skip
     add("--out", type=Path, metavar="FILE", help="write the sum: .npy, .safetensors or .pt")
     add("--page", type=Path, metavar="FILE",
-        help="superdense, classical: write the ring, round by round, as an HTML page")  # fmt: skip
+        help="superdense, classical: write the sum, round by round, as an HTML page")  # fmt: skip
     add("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
@@ -80,8 +83,9 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"qring: {layout.notice()}", file=sys.stderr)
     if arguments.page is not None:
         check_page(arguments.page, arguments.protocol)
-        if _topology(arguments) != "ring":
-            raise InputError("--page shows the ring: leave out --page, or the topology")
+        shown = _schedule(arguments, len(rows))
+        if shown is not None:
+            check_shown(shown)
     encoding = _encoding(rows, arguments)
     choice: Entry = PROTOCOLS[arguments.protocol]
     result = all_reduce(
@@ -131,14 +135,18 @@ def _write_page(
 ) -> None:
     words, wire = encoding.encode(rows)
     workers, coords = rows.shape
+    what = f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}"
+    schedule = _schedule(arguments, workers)
+    if schedule is None:
+        chunks = even_lengths(words.shape[1], workers)
+        trace, title = ring_trace(chunks=chunks, what=what, bits=wire.bits), "around the ring"
+    else:
+        trace = schedule_trace(schedule, coords=words.shape[1], what=what, bits=wire.bits)
+        title = f"over {_topology(arguments)}"
     write_page(
         arguments.page,
-        ring_trace(
-            chunks=even_lengths(words.shape[1], workers),
-            what=f"{workers} workers, {coords:,} coordinates of {rows.dtype.name}",
-            bits=wire.bits,
-        ),
-        title="One sum around the ring",
+        trace,
+        title=f"One sum {title}",
         facts={"command": "qring allreduce", "sum, sha256": _hash(result.sum)[:16]},
         ledger=result.ledger,
         quantum=arguments.protocol == "superdense",
@@ -267,6 +275,11 @@ def _as_table(
         closing += f", of {coords - without:,} coordinates; {without:,} HAVE NO SUM, here 0"
     notes = "".join(f"\n{note}" for note in choice.notes(result))
     return f"{heading}\n\n{table(lines)}\n\n{closing}{notes}"
+
+
+def _schedule(arguments: argparse.Namespace, workers: int) -> Schedule | None:
+    """The schedule that the options name, for the page; ``None`` for the ring."""
+    return schedule_of(laid_out(Network(), workers, arguments).topology, workers)
 
 
 def _topology(arguments: argparse.Namespace) -> str:

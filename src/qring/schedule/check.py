@@ -8,6 +8,7 @@ that passes is right for all values.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from qring.errors import InputError
 from qring.schedule.hops import Action, Hop, Round
 from qring.schedule.schedule import Schedule
 
-__all__ = ["Flaw", "FlawKind", "check", "find_flaw", "holdings"]
+__all__ = ["Flaw", "FlawKind", "check", "contributions", "find_flaw", "holdings"]
 
 
 class FlawKind(Enum):
@@ -97,6 +98,24 @@ def holdings(schedule: Schedule) -> list[dict[int, frozenset[int]]]:
     return [
         {slot: frozenset(_workers(held.mask)) for slot, held in slots.items()} for slots in memory
     ]
+
+
+def contributions(schedule: Schedule) -> Iterator[list[list[int]]]:
+    """After every round, what each node's chunks hold: sets of workers as bits, 0 for nothing.
+
+    Raises:
+        InputError: the schedule reads what is not there, or adds a contribution twice.
+    """
+    memory = _start(schedule)
+    for number, hops in enumerate(schedule.rounds):
+        try:
+            _follow_round(schedule, memory, number, hops)
+        except _FlawError as error:
+            raise InputError(f"the schedule {schedule.name} is wrong: {error.flaw}") from None
+        yield [
+            [slots[chunk].mask if chunk in slots else 0 for chunk in range(schedule.chunks)]
+            for slots in memory
+        ]
 
 
 def _start(schedule: Schedule) -> _Memory:

@@ -152,7 +152,7 @@ def test_allreduce_refuses_what_does_not_fit(files, tmp_path, capsys):
         (["--inside", "classical"], "--inside is used by superdense with --topology only"),
         (["--topology", "tree", "--inside", "classical"], "inside the hosts of a hierarchy"),
         (["--topology", "tree", "--protocol", "secagg", "--word-bits", "8"], "not used by secagg"),
-        (["--topology", "tree", "--page", str(tmp_path / "p.html")], "--page shows the ring"),
+        (["--topology", "tree:70", "--page", str(tmp_path / "p.html")], "up to 16 workers and 64"),
     ):
         assert main(["allreduce", *paths, *words]) == 2
         assert message in capsys.readouterr().err

@@ -1,5 +1,5 @@
-/* The ring, round by round. Everything drawn comes from the trace in the page; nothing is fetched.
-   A move is [src, dst, chunk, summed, bits, qubits], as qring.paper.trace writes it. */
+/* A schedule, round by round. Everything drawn comes from the trace in the page; nothing is fetched.
+   A move is [src, dst, chunk, summed, bits, qubits, carried, span], as qring.paper.trace writes it. */
 "use strict";
 
 (() => {
@@ -21,6 +21,11 @@
   const amount = (count) => `${number.format(count)} ${unit(count)}`;
   const name = (worker) => state.trace.names[worker];
   const key = (src, dst) => `${src}>${dst}`;
+  const onRing = () => state.trace.held.length === 0;
+  const nodes = () => state.trace.names.length;
+  const cells = () => state.trace.chunks.length;
+  const label = (node) => (node < state.trace.workers ? `worker ${name(node)}` : name(node));
+  const adds = (move) => move[6] !== move[3];
 
   function loads(upTo) {
     const found = new Map();
@@ -36,7 +41,15 @@
   /** Whose words each worker's chunks hold after so many rounds: sets of workers. */
   function holdings(upTo) {
     const n = state.trace.workers;
-    let held = Array.from({ length: n }, (_, w) => Array.from({ length: n }, () => new Set([w])));
+    const held = Array.from({ length: nodes() }, (_, w) =>
+      Array.from({ length: cells() }, () => new Set(w < n ? [w] : [])),
+    );
+    if (!onRing()) {
+      if (!upTo) return held;
+      const masks = state.trace.held[Math.min(upTo, state.trace.held.length) - 1];
+      const who = Array.from({ length: n }, (_, w) => w);
+      return masks.map((row) => row.map((mask) => new Set(who.filter((w) => (mask >> w) & 1))));
+    }
     state.trace.rounds.slice(0, upTo).forEach((moves) => {
       const sent = moves.map((move) => new Set(held[move[0]][move[2]]));
       moves.forEach(([, dst, chunk, summed], k) => {
@@ -48,6 +61,11 @@
   }
 
   const links = () => {
+    if (!onRing()) {
+      const used = new Map();
+      state.trace.rounds.flat().forEach(([a, b]) => used.set(key(a, b), [a, b]));
+      return [...used.values()].sort((p, q) => p[0] - q[0] || p[1] - q[1]);
+    }
     const n = state.trace.workers;
     const pairs = Array.from({ length: n }, (_, i) => [i, (i + 1) % n]);
     return [...pairs, ...pairs.map(([a, b]) => [b, a])].filter(
@@ -57,19 +75,21 @@
 
   // Geometry -----------------------------------------------------------------------------------
 
-  const angle = (worker) => (2 * Math.PI * worker) / state.trace.workers - Math.PI / 2;
+  const angle = (worker) => (2 * Math.PI * worker) / nodes() - Math.PI / 2;
   const spot = (worker, radius = RADIUS) => [
     CENTRE + radius * Math.cos(angle(worker)),
     CENTRE + radius * Math.sin(angle(worker)),
   ];
-  const disc = () => Math.min(58, (Math.PI * RADIUS * 0.62) / state.trace.workers);
+  const disc = () => Math.min(58, (Math.PI * RADIUS * 0.62) / nodes());
 
   /** A bent line between two workers: clockwise links run outside, the others inside.
       With ``shift`` it runs that much closer to the chord: beside the first. */
   function curve(src, dst, shift = 0) {
     const [x1, y1] = spot(src);
     const [x2, y2] = spot(dst);
-    const n = state.trace.workers;
+    const n = nodes();
+    const steps = (dst - src + n) % n;
+    if (steps !== 1 && steps !== n - 1) return chord(x1, y1, x2, y2, shift);
     const clockwise = dst === (src + 1) % n;
     const outward = n === 2 ? (src === 0 ? 1 : -1) : clockwise ? 1 : -1;
     const [mx, my] = [(x1 + x2) / 2, (y1 + y2) / 2];
@@ -81,6 +101,15 @@
     const bend = 2 * outward * (rise - shift);
     const [cx, cy] = [mx + bend * ox, my + bend * oy];
     return { x1, y1, cx, cy, x2, y2, ox: ox * outward, oy: oy * outward };
+  }
+
+  /** Between workers that are no neighbours: nearly straight, each direction on its own side. */
+  function chord(x1, y1, x2, y2, shift) {
+    const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+    const [ox, oy] = [(y1 - y2) / length, (x2 - x1) / length];
+    const bend = 2 * (14 - shift);
+    const [mx, my] = [(x1 + x2) / 2, (y1 + y2) / 2];
+    return { x1, y1, cx: mx + bend * ox, cy: my + bend * oy, x2, y2, ox, oy };
   }
 
   function along(c, t) {
@@ -157,7 +186,7 @@
       const c = curve(move[0], move[1]);
       const [from, to] = visible(c);
       draw("path", { d: path(c, from, to - 0.03), class: "flow", "marker-end": "url(#head)" }, svg);
-      if (state.trace.workers > 10) return; // the links are too short for more than an arrow
+      if (nodes() > 10) return; // the links are too short for more than an arrow
       const dot = draw("circle", { r: 7, class: "token" }, svg);
       const place = (t) => {
         const [x, y] = along(c, t);
@@ -170,10 +199,11 @@
   }
 
   function drawAmounts(svg, moves) {
+    if (!onRing() && moves.length > 8) return; // figures would lie over one another
     moves.forEach((move) => {
       // One number a pair of neighbours, outside of the ring whichever way it goes.
       const n = state.trace.workers;
-      const inward = n > 2 && move[1] !== (move[0] + 1) % n;
+      const inward = onRing() && n > 2 && move[1] !== (move[0] + 1) % n;
       const c = inward ? curve(move[1], move[0]) : curve(move[0], move[1]);
       const [x, y] = along(c, 0.5);
       const push = n > 8 ? 23 : 26;
@@ -203,26 +233,28 @@
     const n = state.trace.workers;
     const outer = disc();
     const inner = outer * 0.5;
-    for (let worker = 0; worker < n; worker += 1) {
+    for (let worker = 0; worker < nodes(); worker += 1) {
       const [x, y] = spot(worker);
       const group = draw("g", { class: "worker" }, svg);
       draw("circle", { cx: x, cy: y, r: outer + 2, class: "plate" }, group);
-      for (let chunk = 0; chunk < n; chunk += 1) {
+      for (let chunk = 0; chunk < cells(); chunk += 1) {
         const share = held[worker][chunk].size / n;
-        const from = (2 * Math.PI * chunk) / n - Math.PI / 2;
-        const wide = (2 * Math.PI) / n;
-        const fresh = moves.some((move) => move[1] === worker && move[2] === chunk);
+        const from = (2 * Math.PI * chunk) / cells() - Math.PI / 2;
+        const wide = Math.min((2 * Math.PI) / cells(), 2 * Math.PI - 0.001);
+        const fresh = moves.some(
+          (move) => move[1] === worker && chunk >= move[2] && chunk < move[2] + move[7],
+        );
         const slice = draw(
           "path",
           {
-            d: wedge(x, y, inner, outer, from + 0.03, from + wide - 0.03),
+            d: wedge(x, y, inner, outer, from + Math.min(0.03, wide / 8), from + wide - Math.min(0.03, wide / 8)),
             class: `chunk${share === 1 ? " full" : ""}${fresh ? " fresh" : ""}`,
             style: `--share:${share.toFixed(3)}`,
           },
           group,
         );
         const whose = [...held[worker][chunk]].map(name).sort((a, b) => a - b).join(", ");
-        draw("title", {}, slice, `worker ${name(worker)}, chunk ${chunk}: words of ${whose}`);
+        draw("title", {}, slice, `${label(worker)}, chunk ${chunk}: words of ${whose || "nobody"}`);
       }
       draw("text", { x, y, class: "name" }, group, name(worker));
     }
@@ -246,7 +278,12 @@
       : `of ${last} · ${phase()}`);
   }
 
-  const phase = () => (state.round <= state.trace.rounds.length / 2 ? "scatter-reduce" : "all-gather");
+  const phase = () => {
+    if (onRing()) return state.round <= state.trace.rounds.length / 2 ? "scatter-reduce" : "all-gather";
+    const moves = state.round ? state.trace.rounds[state.round - 1] : [];
+    if (moves.every(adds)) return "sums are formed";
+    return moves.some(adds) ? "sums are formed and handed on" : "sums are handed on";
+  };
 
   function picture() {
     const svg = $("ring");
@@ -269,11 +306,16 @@
     const n = state.trace.workers;
     if (state.round === 0) {
       return state.quantum
-        ? `Before any gradient exists, neighbours share ${number.format(total(loads(Infinity)))} pairs.`
-        : "Each worker holds its own gradient, cut into one chunk a worker.";
+        ? `Before any gradient exists, ${onRing() ? "neighbours" : "the ends of links"} share ${number.format(total(loads(Infinity)))} pairs.`
+        : `Each worker holds its own gradient, cut into ${cells()} chunk${cells() === 1 ? "" : "s"}.`;
     }
     const moves = state.trace.rounds[state.round - 1];
     const sent = moves.reduce((sum, move) => sum + carriers(move), 0);
+    if (!onRing()) {
+      const used = new Set(moves.map((move) => key(move[0], move[1]))).size;
+      const end = state.round === state.trace.rounds.length ? " Every worker now holds the whole sum." : "";
+      return `${phase()[0].toUpperCase()}${phase().slice(1)}: ${amount(sent)} over ${used} link${used === 1 ? "" : "s"} (${n} workers).${end}`;
+    }
     const action =
       phase() === "scatter-reduce"
         ? "Every worker passes a partial sum clockwise and adds what arrives"
@@ -304,9 +346,12 @@
         : "Pairs are shared before any gradient exists; she leaves them alone.";
     }
     if (!moves.length) return "Nothing crosses her link in this round.";
-    const [, , chunk, summed, length, qubits] = moves[0];
-    const words = phase() === "scatter-reduce" ? summed - 1 : state.trace.workers;
-    const what = `chunk ${chunk}, the sum of ${words} worker${words === 1 ? "'s words" : "s' words"}`;
+    const [, , chunk, , , , words, span] = moves[0];
+    const length = moves.reduce((sum, move) => sum + move[4], 0);
+    const qubits = moves.reduce((sum, move) => sum + move[5], 0);
+    const last = moves[moves.length - 1];
+    const end = last[2] + last[7] - 1;
+    const what = `chunk${span > 1 || moves.length > 1 ? `s ${chunk}–${end}` : ` ${chunk}`}, the sum of ${words} worker${words === 1 ? "'s words" : "s' words"}`;
     if (!state.quantum) return `${number.format(length)} bits in the clear: ${what}.`;
     if (state.setup) {
       return `She measures each qubit with the half she kept: all ${number.format(length)} bits, ${what}, and sends fresh qubits on.`;
@@ -352,7 +397,7 @@
       head.textContent = `${name(src)} → ${name(dst)}`;
       row.append(head);
       [
-        here.length ? number.format(carriers(here[0])) : "·",
+        here.length ? number.format(here.reduce((sum, move) => sum + carriers(move), 0)) : "·",
         number.format(spent),
         number.format(all),
         state.quantum ? number.format(all - spent) : "·",
@@ -368,6 +413,47 @@
   function show() {
     picture();
     figures();
+    if (touched) remember();
+  }
+
+  // The state in the address, so that a link leads to this round: #round=3&carrier=bits&eve=0>1 ------
+
+  let touched = false;
+
+  function remember() {
+    const parts = [
+      `round=${state.round}`,
+      `carrier=${state.quantum ? "qubits" : "bits"}`,
+      `eve=${key(...state.eve)}`,
+      ...(state.setup ? ["setup=1"] : []),
+      ...(data.traces.length > 1 ? [`workers=${state.trace.workers}`] : []),
+    ];
+    history.replaceState(null, "", `#${parts.join("&")}`);
+  }
+
+  function recall() {
+    const found = new URLSearchParams(location.hash.slice(1).replace(/>/g, "%3E"));
+    if (!found.has("round")) return;
+    const trace = data.traces.find((one) => one.workers === Number(found.get("workers")));
+    if (trace && $("workers")) {
+      $("workers").value = trace.workers;
+      choose(trace);
+    }
+    if (["bits", "qubits"].includes(found.get("carrier"))) {
+      state.quantum = found.get("carrier") === "qubits";
+      document.querySelectorAll("input[name=carrier]").forEach((input) => {
+        input.checked = (input.value === "qubits") === state.quantum;
+      });
+    }
+    const eve = (found.get("eve") || "").split(">").map(Number);
+    if (links().some(([a, b]) => a === eve[0] && b === eve[1])) {
+      state.eve = eve;
+      $("eve-link").value = key(...eve);
+    }
+    state.setup = found.get("setup") === "1";
+    $("eve-setup").checked = state.setup;
+    const round = Number(found.get("round"));
+    go(Number.isInteger(round) ? round : 0);
   }
 
   function go(round) {
@@ -403,7 +489,7 @@
   function choose(trace) {
     stop();
     state.trace = trace;
-    state.eve = [0, 1];
+    state.eve = links()[0] || [0, 0];
     const places = links().map(([a, b]) => new Option(`${name(a)} → ${name(b)}`, key(a, b)));
     $("eve-link").replaceChildren(...places);
     $("round").max = trace.rounds.length;
@@ -413,6 +499,10 @@
   }
 
   function listen() {
+    ["click", "input", "change", "keydown"].forEach((kind) =>
+      $("ring-card").addEventListener(kind, () => { touched = true; }, true),
+    );
+    window.addEventListener("hashchange", recall);
     $("step-back").addEventListener("click", () => { stop(); go(state.round - 1); });
     $("step-on").addEventListener("click", () => { stop(); go(state.round + 1); });
     $("play").addEventListener("click", play);
@@ -450,4 +540,5 @@
   });
   listen();
   choose(data.traces.find((trace) => trace.workers === 4) || data.traces[0]);
+  recall();
 })();
