@@ -25,6 +25,7 @@ bench: $(VENV)/.ready-test  ## the benchmarks, each with its rival in the same r
 	$(BIN)/python benchmarks/bench_import.py
 	$(BIN)/python benchmarks/bench_links.py
 	$(BIN)/python benchmarks/bench_executor.py
+	$(BIN)/python benchmarks/bench_topologies.py
 	$(BIN)/python benchmarks/bench_ghz.py
 	$(BIN)/python benchmarks/bench_conflict.py
 	$(BIN)/python benchmarks/bench_ties.py

@@ -92,7 +92,7 @@ def run_page(trace: Trace, *, title: str, facts: Mapping[str, str], quantum: boo
         for name, value in facts.items()
     )
     body = _ring_card(choose=False) + f'<dl class="facts">{tiles}</dl>'
-    lead = "One ring all-reduce, round by round, from the trace of the run."
+    lead = "One all-reduce, round by round, from the trace of the run."
     return _page(title, lead, body, _NO_GUARD, (trace,), quantum=quantum)
 
 

@@ -270,6 +270,7 @@
   }
 
   function drawCentre(svg) {
+    if (!onRing()) return; // links run through the middle
     const last = state.trace.rounds.length;
     const middle = draw("text", { x: CENTRE, y: CENTRE - 12, class: "centre" }, svg);
     middle.textContent = state.round === 0 ? "setup" : `round ${state.round}`;
