@@ -45,6 +45,7 @@ COMMANDS = {
     ],
     "train": [["--workers", "0"], ["--workers", "0", "--protocol", "secagg"]],
     "privacy": [[]],
+    "dp": [["--epsilon", "1"], ["--noise", "1", "--mechanism", "central"]],
     "masks": [["folder", "--make", "10", "--workers", "2"]],
     "gapip": [[*W[:2], "--margin", ".2", "--error", ".1"]],
     "tieaudit": [["s.npy", "m.npy", "--epsilon", ".3", "--delta", ".2"]],

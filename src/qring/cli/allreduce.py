@@ -211,7 +211,7 @@ def _as_json(
 ) -> str:
     promised = {}
     if isinstance(encoding, DistributedGaussian):
-        promised = {"privacy": privacy.figures(encoding)}
+        promised = {"privacy": privacy.figures(encoding, result)}
     return answer(
         arguments,
         {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
 
+from qring.collectives.aggregate import Aggregate
 from qring.errors import InputError
 from qring.numbers import positive, probability, whole
 from qring.protocols.uses import Uses
@@ -88,9 +90,10 @@ def caution(protocol: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def figures(encoding: DistributedGaussian) -> dict[str, int | float | str]:
-    """The promise and its noise, for the JSON object."""
+def figures(encoding: DistributedGaussian, result: Aggregate) -> dict[str, int | float | str]:
+    """The promise and its noise, for the JSON object; what is left of it after losses, too."""
     promise = encoding.plan.promise
+    added = len(getattr(result, "contributors", range(encoding.plan.workers)))
     return {
         "epsilon": promise.epsilon,
         "delta": promise.delta,
@@ -98,4 +101,5 @@ def figures(encoding: DistributedGaussian) -> dict[str, int | float | str]:
         "rounds": promise.rounds,
         "unit": promise.unit.value,
         "noise_std": encoding.plan.sum_std,
+        "noise_left_std": encoding.plan.local_std * math.sqrt(added),
     }

@@ -24,11 +24,12 @@ from qring.errors import InputError
 from qring.jsontext import to_json
 from qring.ledger import Ledger
 from qring.network.noise import NOISELESS
+from qring.security.dp.accountant import spent_after
 from qring.torch.audit import audited
 from qring.training import models
 from qring.training.audit import audit_of
 from qring.training.hook import hook_for
-from qring.training.private import shortening
+from qring.training.private import plan_for, shortening
 from qring.training.settings import TrainSettings
 
 __all__ = ["Trained", "train"]
@@ -124,6 +125,9 @@ def _train_in_group(settings: TrainSettings, out: Path) -> Trained:
                 "accuracy": accuracy,
                 "elapsed_s": round(time.perf_counter() - started, 3),
             }
+            if private:  # so far, at the run's own δ
+                plan = plan_for(settings, workers=workers, coords=models.size(model))
+                row["epsilon"] = spent_after(plan, epoch)
             _write(out, row)
             print(
                 f"{settings.protocol}: epoch {epoch}/{settings.epochs}, "

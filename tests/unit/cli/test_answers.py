@@ -23,6 +23,7 @@ def files(tmp_path):
 COMMANDS = {
     "allreduce": ["0.npy", "1.npy", "2.npy", "--protocol", "ghz", "--word-bits", "6"],
     "attack": ["--attack", "wiretap", "--protocol", "classical"],
+    "dp": ["--epsilon", "2", "--coords", "100"],
     "gapip": ["0.npy", "1.npy", "--margin", "0.3", "--error", "0.1"],
     "privacy": ["--coords", "1000"],
     "protocols": [],

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from qring.errors import InputError, MissingExtraError
 from qring.security.dp.calibration import spent
@@ -57,23 +59,35 @@ def central_epsilon(central: Central, noise_multiplier: float) -> float:
         MissingExtraError: the package dp-accounting is not installed.
     """
     check_real("the noise multiplier", noise_multiplier, above=0)
-    try:
-        import dp_accounting
-        from dp_accounting.pld import PLDAccountant
-        from dp_accounting.rdp import RdpAccountant
-    except ImportError:
-        raise MissingExtraError("accounting for privacy", "dp") from None
-    event: dp_accounting.DpEvent = dp_accounting.GaussianDpEvent(noise_multiplier)
-    if central.sample < 1:
-        event = dp_accounting.PoissonSampledDpEvent(central.sample, event)
-    renyi = RdpAccountant()
-    renyi.compose(event, central.rounds)
-    coarse = float(renyi.get_epsilon(central.delta))
+    coarse = _renyi(central, noise_multiplier)
     if not 1e-3 < coarse < 100:  # the grid of losses would be too fine, or too long
         return coarse
-    losses = PLDAccountant(value_discretization_interval=min(1e-4, coarse / 1000))
-    losses.compose(event, central.rounds)
+    from dp_accounting.pld import PLDAccountant
+
+    losses = PLDAccountant(value_discretization_interval=min(1e-3, coarse / 2_000))
+    losses.compose(_event(central, noise_multiplier), central.rounds)
     return min(coarse, float(losses.get_epsilon(central.delta)))
+
+
+def _renyi(central: Central, noise_multiplier: float) -> float:
+    """ε by Rényi's divergence: quick, and a little above the least."""
+    event = _event(central, noise_multiplier)
+    from dp_accounting.rdp import RdpAccountant
+
+    accountant = RdpAccountant()
+    accountant.compose(event, central.rounds)
+    return float(accountant.get_epsilon(central.delta))
+
+
+def _event(central: Central, noise_multiplier: float) -> Any:  # noqa: ANN401 - it has no types
+    try:
+        import dp_accounting
+    except ImportError:
+        raise MissingExtraError("accounting for privacy", "dp") from None
+    event = dp_accounting.GaussianDpEvent(noise_multiplier)
+    if central.sample < 1:
+        return dp_accounting.PoissonSampledDpEvent(central.sample, event)
+    return event
 
 
 @functools.lru_cache(maxsize=64)
@@ -85,18 +99,27 @@ def central_noise(central: Central, epsilon: float) -> float:
         MissingExtraError: the package dp-accounting is not installed.
     """
     check_real("ε", epsilon, above=0)
-    low, high = 0.0, 1.0
-    while central_epsilon(central, high) > epsilon:
-        low, high = high, 2 * high
+    high = 1.0
+    while _renyi(central, high) > epsilon:
+        high *= 2
         if high > 2.0**40:
             raise InputError(f"no noise gives ε={epsilon:g} at δ={central.delta:g}: raise either")
+    low, high = _bisected(lambda noise: _renyi(central, noise) > epsilon, 0.0, high)
+    low *= 0.9  # loss distributions are tighter
+    while central_epsilon(central, low) <= epsilon:
+        low, high = 0.9 * low, low
+    return _bisected(lambda noise: central_epsilon(central, noise) > epsilon, low, high)[1]
+
+
+def _bisected(short: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:
+    """Narrow down where noise stops being ``short``; the upper end is not."""
     while high - low > _PRECISION * high:
         middle = (low + high) / 2
-        if central_epsilon(central, middle) > epsilon:
+        if short(middle):
             low = middle
         else:
             high = middle
-    return high
+    return low, high
 
 
 @functools.lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from qring.security.dp.rotation import padded
 from qring.security.dp.rounding import norm_bound
 from qring.validate import check_instance, check_whole
 
-__all__ = ["calibrate", "spent"]
+__all__ = ["calibrate", "spent", "with_noise"]
 
 _TOO_MUCH = 2.0**60  # noise over clip, where the search for feasible noise ends
 _ORDERS = 24  # orders of Rényi's divergence an octave: ε is then above the least by < 1e-4
@@ -60,6 +60,33 @@ def calibrate(
     return best
 
 
+def with_noise(
+    promise: Promise, noise_multiplier: float, *, workers: int, coords: int, word_bits: int,
+    may_drop: int = 0,
+) -> Plan:  # fmt: skip
+    """The mechanism whose sum has noise of ``noise_multiplier`` clipping lengths.
+
+    The promise's ε plays no part: :func:`spent` says what this noise keeps.
+
+    Raises:
+        InputError: workers or noise that cannot be.
+        BudgetError: words too small for it.
+    """
+    if not 0 <= may_drop < workers:
+        raise InputError(f"{may_drop} of {workers} workers may drop out: some must remain")
+    std = noise_multiplier * promise.clip / math.sqrt(workers)
+    step = _step(promise, workers, coords, word_bits, std)
+    if not math.isfinite(step) or std / step < 0.5:
+        raise BudgetError(
+            f"noise of {std:.3g} a worker is below half a step in {word_bits}-bit words: "
+            "use wider words, or more noise"
+        )
+    return Plan(
+        promise=promise, workers=workers, may_drop=may_drop, coords=coords,
+        word_bits=word_bits, step=step, local_std=std,
+    )  # fmt: skip
+
+
 def spent(plan: Plan) -> float:
     """ε of all rounds at the plan's own δ, for its noise as it is. Standing: bound.
 
@@ -72,13 +99,8 @@ def spent(plan: Plan) -> float:
 def _search(
     promise: Promise, workers: int, coords: int, word_bits: int, may_drop: int
 ) -> Plan | None:
-    def step(std: float) -> float:
-        signal = (promise.row_length * workers) ** 2 / padded(coords)
-        room = 4.0**word_bits / (2 * MARGIN) ** 2 - workers / 4
-        return math.sqrt((signal + workers * std**2) / room) if room > 0 else math.inf
-
     def epsilon(std: float) -> float:
-        grid = step(std)
+        grid = _step(promise, workers, coords, word_bits, std)
         if not math.isfinite(grid) or std / grid < 0.5:
             return math.inf
         return _epsilon(promise, workers, coords, may_drop, std / grid, grid)
@@ -96,8 +118,15 @@ def _search(
             high = middle
     return Plan(
         promise=promise, workers=workers, may_drop=may_drop, coords=coords,
-        word_bits=word_bits, step=step(high), local_std=high,
+        word_bits=word_bits, step=_step(promise, workers, coords, word_bits, high), local_std=high,
     )  # fmt: skip
+
+
+def _step(promise: Promise, workers: int, coords: int, word_bits: int, std: float) -> float:
+    """Step at which a sum strays ``MARGIN`` standard deviations before it wraps; or infinite."""
+    signal = (promise.row_length * workers) ** 2 / padded(coords)
+    room = 4.0**word_bits / (2 * MARGIN) ** 2 - workers / 4
+    return math.sqrt((signal + workers * std**2) / room) if room > 0 else math.inf
 
 
 def _epsilon(
