@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: docs test-matrix train test sample check bench clean
+.PHONY: referee docs test-matrix train test sample check bench clean
 
 train: $(VENV)/.ready-train  ## train on MNIST over the simulated ring, against the classical ring
 	$(BIN)/qring train --workers 4 --compare
@@ -14,6 +14,9 @@ test: $(VENV)/.ready-test $(VENV)/.ready-browser  ## all tests but the slow swee
 
 sample: $(VENV)/.ready-test  ## the slow sweeps, in their short form
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --sample
+
+referee: $(VENV)/.ready-test $(VENV)/.ready-sequence  ## rates of links against SeQUeNCe
+	$(BIN)/python -m pytest -n 0 tests/referees
 
 check: $(VENV)/.ready-test  ## lint, format, types, layer contracts
 	$(BIN)/ruff check src tests benchmarks examples
@@ -60,6 +63,14 @@ $(VENV)/.ready-train: pyproject.toml $(VENV)/.ready-torch
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready-torch
 	$(PIP) --editable '.[all,docs,dev]'
 	touch $@ $(VENV)/.ready-train
+
+# SeQUeNCe needs Python 3.12 or newer and an environment of its own (800 MB).
+SEQUENCE_PYTHON ?= python3.12
+$(VENV)/.ready-sequence: | $(BIN)/python
+	if command -v $(SEQUENCE_PYTHON) >/dev/null; then $(SEQUENCE_PYTHON) -m venv .venv-sequence && \
+	  .venv-sequence/bin/python -m pip --disable-pip-version-check install --quiet 'sequence>=1.3,<2'; \
+	  else echo "no $(SEQUENCE_PYTHON): the comparison with SeQUeNCe will be skipped"; fi
+	touch $@
 
 # The page's tests want a browser; without one they are skipped, and say so.
 $(VENV)/.ready-browser: | $(BIN)/python

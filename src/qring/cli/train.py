@@ -16,10 +16,11 @@ from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
 from qring.errors import MissingExtraError
 from qring.ledger import Ledger, Phase
-from qring.numbers import whole
+from qring.numbers import number, positive, whole
 from qring.paper.trace import ring_trace
 from qring.protocols.uses import Uses
 from qring.registry import PROTOCOLS
+from qring.training.clocked import clocked_by
 from qring.training.folder import run_folder
 from qring.training.launch import launch
 from qring.training.plots import draw_audits
@@ -39,6 +40,7 @@ _TOGETHER = (
     Uses(("--dp-delta", "--dp-clip"), "--dp-epsilon"),
     Uses(("--clip",), without="--dp-epsilon"),
     Uses(("--audit-every",), "--audit"),
+    Uses(("--compute-time", "--link-rate"), "--hardware"),
 )
 
 
@@ -53,6 +55,13 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--workers", type=whole, default=4, help="processes (default: 4)")
     add_arguments(parser)
+    add = parser.add_argument
+    add("--hardware", metavar="PROFILE", help="superdense, classical: time every step on links of "
+        "this hardware, by name or .json file; pairs have the noise of their age")  # fmt: skip
+    add("--compute-time", type=number(0), metavar="S", help="with --hardware: seconds that a "
+        "worker computes a step (default: measured here)")  # fmt: skip
+    add("--link-rate", type=positive, metavar="BIT/S", help="with --hardware: of classical links "
+        "(default: no limit)")  # fmt: skip
     parser.add_argument("--compare", action="store_true", help="then train over the classical ring")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default: runs/TIME)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, not a table")
@@ -62,6 +71,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     refuse_unused(arguments, arguments.protocol, _by_protocol())
     refuse_unmet(arguments, _TOGETHER)
+    clocked = clocked_by(arguments)
+    if clocked is not None:
+        print(f"qring: {clocked}", file=sys.stderr)
+        arguments.noise = str(clocked.law)
     settings = TrainSettings.from_arguments(arguments)
     if settings.sums_words and not settings.dp_epsilon:
         budget = BitBudget.of(settings.word_bits, max(1, arguments.workers))
@@ -81,10 +94,14 @@ def _run(arguments: argparse.Namespace) -> int:
             told = f"noise was corrected ({settings.coding})"
         print(f"qring: {told}", file=sys.stderr)
     _write_page(settings, summary, ledgers, out)
+    timed = None
+    if clocked is not None:
+        steps = summary["runs"][settings.protocol]["steps"]
+        timed = clocked.write(out, steps, compare=arguments.compare and clocked.quantum)
     print(
-        _as_json(settings, summary, ledgers, out, arguments)
+        _as_json(settings, summary, ledgers, out, arguments, timed)
         if arguments.json
-        else _as_table(settings, summary, ledgers, out)
+        else _as_table(settings, summary, ledgers, out, timed)
     )
     return 0
 
@@ -133,6 +150,7 @@ def _as_json(
     ledgers: dict[str, Any],
     out: Path,
     arguments: argparse.Namespace,
+    timed: dict[str, Any] | None,
 ) -> str:
     runs = {name: {**run, **ledgers[name]} for name, run in summary["runs"].items()}
     own = runs.pop(settings.protocol)
@@ -145,6 +163,7 @@ def _as_json(
             "settings": summary["settings"],
             "compared": runs,
             "audits": _audits(out, settings),
+            **({"timeline": timed} if timed is not None else {}),
             "out": str(out),
         },
     )
@@ -183,8 +202,23 @@ def _drawn(out: Path, audits: list[dict[str, Any]]) -> str:
     return f"audits drawn in {out / 'audits.svg'}"
 
 
+def _clock_note(timed: dict[str, Any]) -> str:
+    """One line: what training would have taken on the hardware, and what the time went into."""
+    parts = ", ".join(f"{name} {s:.3g} s" for name, s in timed["totals_s"].items() if s > 0)
+    told = f"on {timed['hardware']} training takes {timed['total_s']:.4g} s: {parts}"
+    if timed["mean_fidelity"] < 1:
+        told += f"; pairs are used at a mean fidelity of {timed['mean_fidelity']:.4g}"
+    if "classical" in timed:
+        told += f"; over classical links {timed['classical']['total_s']:.4g} s"
+    return told
+
+
 def _as_table(
-    settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
+    settings: TrainSettings,
+    summary: dict[str, Any],
+    ledgers: dict[str, Any],
+    out: Path,
+    timed: dict[str, Any] | None,
 ) -> str:
     runs: dict[str, dict[str, Any]] = summary["runs"]
     accounts = {
@@ -230,6 +264,9 @@ def _as_table(
     if audits:
         notes.insert(-1, _audited(audits))
         notes.insert(-1, _drawn(out, audits))
+    if timed is not None:
+        notes.insert(-1, _clock_note(timed))
+        notes.insert(-1, f"timeline in {out / 'timeline.json'}; trace.json opens in Perfetto")
     heading = (
         f"{settings.data.value}, {settings.model.value} ({own['coords']:,} parameters), "
         f"{summary['workers']} workers, {settings.epochs} epochs, {own['steps']} steps"

@@ -17,6 +17,7 @@ from qring.network.coded.link import Wires
 from qring.network.coded.sending import Receipt, send
 from qring.network.hardware.supply import Hardware
 from qring.network.inventory.arrivals import Spacing, arrivals_of
+from qring.network.inventory.fates import Taken
 from qring.network.inventory.inventory import Inventory
 from qring.network.noise import BellDiagonal
 from qring.network.timeline import Activity, Use
@@ -93,9 +94,8 @@ class Supplied:
 
     def begin(self, now_s: float) -> None:
         """Begin a message."""
-        self._start = now_s
-        self._at = max(now_s, self._inventory.now_s)  # the other direction may have been first
-        self._held = self._inventory.advance(self._at)
+        self._start = self._at = now_s
+        self._held = self._inventory.advance(max(now_s, self._inventory.now_s))
         self.pairs = 0
         self._ages = self._fidelities = 0.0
 
@@ -121,7 +121,7 @@ class Supplied:
         if not count:
             return np.empty((0, 4))
         grain = self._hardware.grain
-        taken = self._inventory.take(-(-count // grain), self._at, self._spacing)
+        taken = self._taken(-(-count // grain))
         self._at = float(taken.used_s[-1]) + self._spacing
         laws = self._inventory.laws(taken, self._hardware.profile.latency_s)
         self.pairs += count
@@ -130,6 +130,22 @@ class Supplied:
         _, x, y, z = laws.mean(axis=0)
         self.law = BellDiagonal(x=float(x), y=float(y), z=float(z))
         return laws
+
+    def _taken(self, grains: int) -> Taken:
+        """Pairs for this direction; the other one may have used its own of the round before.
+
+        Both go at once, so what is left over for this one is used as early as it was born.
+        """
+        reached, at = self._inventory.now_s, self._at
+        taken = self._inventory.take(grains, max(at, reached), self._spacing)
+        if at >= reached:
+            return taken
+        lead = np.arange(grains, dtype=np.float64) * self._spacing
+        born = taken.born_s
+        if self._inventory.is_endless:
+            return Taken(taken.pairs, at + lead, at + lead)
+        when: NDArray[np.float64] = lead + np.maximum.accumulate(np.maximum(born, at) - lead)
+        return Taken(taken.pairs, born, np.maximum(when, born))
 
     def finish(self, src: int, dst: int) -> tuple[float, float, Use]:
         """Seconds that the message waited for pairs and that its qubits took, and its pairs."""

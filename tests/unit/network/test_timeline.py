@@ -50,6 +50,18 @@ def test_a_run_takes_what_the_closed_form_says(lead, qubits):
     assert timeline.totals_s[Activity.WAIT] == pytest.approx(step.waiting_s, abs=3e-4)
 
 
+def test_both_directions_of_a_link_go_at_once_and_share_its_pairs():
+    rows, bits = ROWS[:2], 600 * 32
+    given = {"rng": np.random.default_rng(0)}
+    plenty = regular(IDEAL.but(qubits_per_s=1e6, pairs_per_s=1e7), lead_s=0.1)
+    timeline = qring.all_reduce(rows, network=qring.Network(hardware=plenty), **given).timeline
+    assert timeline.total_s == pytest.approx(2 * bits / 2 / 1e6, rel=1e-3)
+    scarce = regular(IDEAL.but(qubits_per_s=1e6, pairs_per_s=1e4))
+    timeline = qring.all_reduce(rows, network=qring.Network(hardware=scarce), **given).timeline
+    assert timeline.total_s == pytest.approx(4 * bits / 2 / 1e4, rel=1e-3)
+    assert timeline.counts.is_conserved
+
+
 def test_time_adds_up_without_gaps():
     hardware = qring.Hardware.of("ions-rate", lead_s=10.0, classical_bits_per_s=1e6)
     timeline = summed(hardware, coding=qring.Coding(emulation=qring.Emulation.CALIBRATED)).timeline

@@ -113,18 +113,23 @@ def bell_measurement(link: Heralded) -> Generated:
     return _generated(link, *parts, link.overlap, link.attempt_s)
 
 
-def barrett_kok(link: Heralded) -> Generated:
+def barrett_kok(link: Heralded, *, second: float = 1.0) -> Generated:
     """Two photons herald, in two rounds: the second is tried only after a click in the first.
 
-    State and success are those of :func:`bell_measurement`; a round takes as long as an attempt
-    there, and the mean attempt 1 + P(one click in the first round) of them.
+    State and success are those of :func:`bell_measurement`; the first round takes as long as an
+    attempt there, the next one ``second`` of that, so the mean attempt 1 + second·P(one click in
+    the first round). SeQUeNCe needs no negotiation before it: ``trips=4, second=0.75``.
+
+    Raises:
+        InputError: ``second`` is not positive.
     """
+    check_real("second", second, above=0)
     eta, dark = link.arrival, link.dark
     one, none = 1 - dark, 2 * dark * (1 - dark)
     photon = eta * one + (1 - eta) * none
     two = eta**2 * (1 + link.overlap) / 2 * one + 2 * eta * (1 - eta) * one + (1 - eta) ** 2 * none
     first = none / 4 + photon / 2 + two / 4
-    return _generated(link, *_two_clicks(link), link.overlap, link.attempt_s * (1 + first))
+    return _generated(link, *_two_clicks(link), link.overlap, link.attempt_s * (1 + second * first))
 
 
 def _two_clicks(link: Heralded) -> tuple[float, float, float]:

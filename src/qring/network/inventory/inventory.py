@@ -55,6 +55,11 @@ class Inventory:
         self._extra = Counts()
 
     @property
+    def is_endless(self) -> bool:
+        """Whether there is always a fresh pair."""
+        return self._pairs is None
+
+    @property
     def counts(self) -> Counts:
         """Pairs by fate, up to now."""
         made = self._extra if self._pairs is None else self._pairs.counts + self._extra
