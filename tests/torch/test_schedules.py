@@ -13,15 +13,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ranks import run
 
+import qring
 import qring.torch as qt
 from qring.errors import InputError
 from qring.schedule import direct, ring
 from qring.schedule.check import check
 from qring.schedule.hops import Action, Hop
 from qring.schedule.schedule import Collective, Schedule
+from qring.schedule.topology import Topology
 from qring.torch.engine.compile import make_plans
 from qring.torch.engine.memory import Cargo
 from qring.torch.engine.node import Call
+from qring.torch.engine.plans import lay_out
 
 sys.path.append(str(Path(__file__).parents[1]))  # where random_schedules.py lies
 from random_schedules import all_reduces
@@ -247,3 +250,51 @@ def test_the_environment_names_the_topology():
     assert qt.Options.from_environment({"QRING_TOPOLOGY": "halving"}).topology == "halving"
     settings_ = qt.Options(topology="tree:8").settings
     assert "topology 'tree:8'" in settings_
+
+
+def float_sums(rank: int, size: int, rows: torch.Tensor) -> bytes:
+    mine = rows[rank].clone()
+    dist.all_reduce(mine)
+    return mine.numpy().tobytes()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("topology", [*TOPOLOGIES[:6], "hierarchical:5x1", "hierarchical:1x5"])
+def test_floats_have_the_bits_of_one_process(topology, transport):
+    rows = torch.randn(5, 1001, generator=torch.Generator().manual_seed(1))
+    expected = qring.all_reduce(rows.numpy(), topology=topology).sum.tobytes()
+    options = qt.Options(topology=topology, transport=transport)
+    assert run(5, float_sums, rows, options=options) == [expected] * 5
+
+
+def two_minds(rank: int, size: int) -> str:
+    options = qt.Options(topology="halving" if rank else "ring")
+    try:
+        dist.new_group(pg_options=options)
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+def test_ranks_that_differ_in_topology_are_told():
+    for told in run(2, two_minds):
+        assert "topology 'ring'" in told
+        assert "topology 'halving'" in told
+        assert "\n" not in told
+
+
+def on_hosts(rank: int, size: int, hosts: tuple[tuple[int, ...], ...]) -> list[str]:
+    """Collectives as if the ranks were found on these hosts."""
+    node = dist.group.WORLD._node
+    node.laid = lay_out(Topology("hierarchical"), range(size), hosts, whole=True)
+    return collectives(rank, size, (0, 3, 1001))
+
+
+@pytest.mark.parametrize("hosts", [((0, 1, 2), (3, 4)), ((0, 2), (1, 3, 4)), ((4,), (0, 1, 2, 3))])
+def test_hosts_of_different_sizes_are_levels_too(hosts):
+    assert run(5, on_hosts, hosts) == [[]] * 5
+
+
+@pytest.mark.parametrize("hosts", [((0, 2), (1, 3)), ((0, 3), (2, 1)), ((0,), (1,), (2,), (3,))])
+def test_hosts_take_ranks_in_any_order(hosts):
+    assert run(4, on_hosts, hosts) == [[]] * 4
