@@ -198,7 +198,8 @@ def test_changed_qubits_end_the_run_and_name_the_link(gather, round_):
     ).ledger("superdense")
     sizes = (WORKERS, 40, BITS, 1e-3)
     told = theory.check_ledger(*sizes) + theory.blame_ledger(*sizes)
-    terms = Private(encoding=ENCODING, epsilon=1e-3).plan(40, WORKERS)
+    opened = Network().open(WORKERS, np.random.default_rng(0))
+    _, terms = Private(encoding=ENCODING, epsilon=1e-3).batches(40, opened, BITS)
     made = mask_ledger(
         WORKERS, sum_bits=BITS, words=terms.words, tests=terms.tests, checks=terms.checks
     )

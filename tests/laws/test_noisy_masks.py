@@ -310,3 +310,16 @@ def test_lost_workers_and_changed_qubits_end_as_without_noise():
     assert steered.integrity.links == ((3, 2),)
     lost = run(gradients, noise, dropouts={1: 0}, on_dropout=qring.OnDropout.BY_CHUNK)
     assert not isinstance(lost, PrivateAborted)
+
+
+def test_the_referee_counts_disagreements_of_pairs_and_twirls():
+    flips = BitFlips(workers=frozenset({1}), aim=RandomCopies(0.3))
+    network = qring.DenseNetwork(adversary=Adversary(source=flips))
+    rng = np.random.default_rng(4)
+    run_ = network.open(3, rng)
+    pool = run_.copies().pool(60).twirled(rng)
+    verdict = pool.test_pairs(59, rng)
+    assert 8 < verdict.disagreements == verdict.failed < 30
+    assert verdict.passed
+    fewer = run_.copies().pool(60).test_pairs(2, rng)
+    assert not fewer.passed

@@ -25,7 +25,7 @@ from qring.network.fast import FAST
 from qring.network.ghz import Words
 from qring.network.network import Network
 from qring.network.noise import PERFECT_QUBITS, BellDiagonal, QubitNoise
-from qring.network.pool import Check, Evidence, Pool, Verdict
+from qring.network.pool import Check, Evidence, Pool, Verdict, most_apart
 from qring.network.stabilisers import draw_strings, pauli_string
 from qring.network.supply import Supply
 from qring.network.view import Announced
@@ -283,6 +283,10 @@ class _SampledPool(Pool):
         """Measure every qubit of every copy in Z; outcomes must agree. Uses the copies up."""
         return self._tested(Check.Z, ["=" + "Z" * self.workers] * self.count, rng)
 
+    def test_pairs(self, tolerated: int, rng: np.random.Generator) -> Verdict:
+        """Measure every qubit in Z; no two workers may disagree on more than ``tolerated``."""
+        return replace(self.test_z(rng), tolerated=tolerated)
+
     def hash_phases(self, checks: Pool, rng: np.random.Generator) -> tuple[Verdict, Pool]:
         """Refuse: see :meth:`hash_amplitudes`."""
         return self.hash_amplitudes(checks, rng)
@@ -314,10 +318,15 @@ class _SampledPool(Pool):
                         outcomes=tuple(asked),
                     )
                 )
+        apart = None
+        if check is Check.Z:
+            shown = [[bit or 0 for bit in failure.outcomes] for failure in failures]
+            apart = most_apart(np.array(shown, np.uint8).reshape(-1, self.workers).T)
         return Verdict(
             test=check,
             tested=self.count,
             failed=len(failures),
             evidence=tuple(failures[:_EVIDENCE]),
             failed_at=np.array(sorted(failure.copy for failure in failures), np.int64),
+            disagreements=apart,
         )

@@ -18,7 +18,7 @@ from qring.network.hashing import Hashed, hash_amplitudes, hash_phases
 from qring.network.stabilisers import flag_each, outcomes_behind, pauli_string
 from qring.network.supply import Received, Supply
 
-__all__ = ["Check", "Evidence", "Pool", "Verdict"]
+__all__ = ["Check", "Evidence", "Pool", "Verdict", "most_apart"]
 
 _EVIDENCE = 8
 
@@ -170,12 +170,8 @@ class Pool:
         """
         outcomes = self.tampered.in_z(self.workers, rng)
         honest = [worker for worker in range(self.workers) if worker not in self.nodes]
-        shown = worker_bits(outcomes, self.workers)[honest].astype(np.float64)
-        ones = shown.sum(axis=1)
-        both = shown @ shown.T
-        apart = ones[:, None] + ones[None, :] - 2 * both
-        plain = self._z_verdict(outcomes)
-        return replace(plain, disagreements=int(apart.max(initial=0)), tolerated=tolerated)
+        apart = most_apart(worker_bits(outcomes, self.workers)[honest])
+        return replace(self._z_verdict(outcomes), disagreements=apart, tolerated=tolerated)
 
     def twirled(self, rng: np.random.Generator) -> Pool:
         """The copies, half of which will be used with all phases negated, by public coins.
@@ -256,3 +252,11 @@ class Pool:
 
     def _with(self, count: int, tampered: Tampered) -> Pool:
         return replace(self, count=count, tampered=tampered)
+
+
+def most_apart(shown: NDArray[np.uint8]) -> int:
+    """Disagreements of the pair of workers that has most; bits of shape (workers, copies)."""
+    bits = shown.astype(np.float64)
+    ones = bits.sum(axis=1)
+    apart = ones[:, None] + ones[None, :] - 2 * (bits @ bits.T)
+    return int(apart.max(initial=0))

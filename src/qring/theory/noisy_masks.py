@@ -195,7 +195,7 @@ def masks_with(
     checks = math.ceil(math.log2(masks) - math.log2(correctness))
     syndrome = efficiency * binary_entropy(x_error)
     net, limit = masks + checks, yield_limit(z_error, x_error, efficiency=efficiency)
-    if limit <= 0:
+    if limit <= 0 or tests < 64:
         return None
 
     def spare(words: int) -> int:
@@ -203,7 +203,7 @@ def masks_with(
         lost = math.ceil(counted.patterns + math.log2(2 * levels / eta))
         return words - net - lost - math.ceil(syndrome * words)
 
-    enough = smallest_with(spare, net, 4 * round(net / limit) + 10**6)
+    enough = smallest_with(spare, net, 8 * round(net / limit) + 20_000)
     if enough is None:
         return None
     pads = math.ceil(syndrome * enough)

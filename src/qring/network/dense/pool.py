@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from qring.errors import InputError
 from qring.network.dense.copies import DenseCopy, DenseSupply, eigenvalue, measure
-from qring.network.dense.memory import CX
-from qring.network.pool import Check, Evidence, Pool, Verdict
+from qring.network.dense.memory import CX, X
+from qring.network.pool import Check, Evidence, Pool, Verdict, most_apart
 
 __all__ = ["DensePool"]
 
@@ -59,12 +59,30 @@ class DensePool(Pool):
 
     def test_z(self, rng: np.random.Generator) -> Verdict:
         """Measure every qubit of every copy in Z; outcomes must agree. Uses the copies up."""
-        letters, failures = "Z" * self.workers, []
+        return self._in_z()[0]
+
+    def test_pairs(self, tolerated: int, rng: np.random.Generator) -> Verdict:
+        """Measure every qubit in Z; no two workers may disagree on more than ``tolerated``."""
+        plain, shown = self._in_z()
+        apart = most_apart(np.array(shown, np.uint8).reshape(-1, self.workers).T)
+        return replace(plain, disagreements=apart, tolerated=tolerated)
+
+    def twirled(self, rng: np.random.Generator) -> DensePool:
+        """The copies, X on all qubits of half of them: their phases then count backwards."""
+        for copy, flip in zip(self.copies, rng.integers(2, size=self.count), strict=True):
+            if flip:
+                for qubit in copy.qubits:
+                    copy.memory.apply(X, qubit)
+        return self
+
+    def _in_z(self) -> tuple[Verdict, list[tuple[int, ...]]]:
+        letters, failures, shown = "Z" * self.workers, [], []
         for copy in self.copies:
             outcomes = measure(copy, letters)
+            shown.append(tuple(outcomes))
             if len(set(outcomes)) > 1:
                 failures.append(_evidence(Check.Z, copy.origin, letters, outcomes))
-        return _verdict(Check.Z, self.count, failures)
+        return _verdict(Check.Z, self.count, failures), shown
 
     def hash_phases(self, checks: Pool, rng: np.random.Generator) -> tuple[Verdict, DensePool]:
         """Apply CX from each check copy to the copies that coins choose, and measure it in X."""

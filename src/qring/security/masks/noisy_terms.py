@@ -69,7 +69,8 @@ class NoisyTerms:
                 no masks.
         """
         check_whole("masks", masks)
-        check_whole("workers", workers, least=2)
+        if workers < 2:
+            raise InputError(f"masks of known sum need at least 2 workers, not {workers}")
         check_whole("the bits of a mask", sum_bits, most=MAX_SUM_BITS)
         check_probability("epsilon", epsilon, zero=False, one=False)
         check_probability("the share of wrong digits", x_error)
