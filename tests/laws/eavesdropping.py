@@ -103,10 +103,10 @@ def masks(shown):
     real, made, count = masks_method.fresh_masks, {}, itertools.count()
     batches = []
 
-    def fresh(terms, run, source):
+    def fresh(terms, run, source, **more):
         key = (terms.workers, terms.masks)
         if key not in made:
-            made[key] = real(terms, Network().open(terms.workers, run.rng), source)
+            made[key] = real(terms, Network().open(terms.workers, run.rng), source, **more)
         own = spelled(*key) if next(count) == shown else np.zeros(key, np.int64)
         own = own.astype(np.uint64)
         batches.append(range(terms.workers))
