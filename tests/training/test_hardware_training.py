@@ -1,5 +1,6 @@
 """``qring train --hardware``: a timeline beside the result, and what does not go together."""
 
+import importlib.util
 import json
 
 import pytest
@@ -28,6 +29,8 @@ def test_training_on_hardware_tells_what_it_takes(tmp_path, capsys):
     assert online == pytest.approx((told["classical"]["total_s"] - steps * 0.01) / 2, rel=2e-3)
     assert json.loads((out / "timeline.json").read_text())["total_s"] == told["total_s"]
     assert json.loads((out / "trace.json").read_text())["traceEvents"]
+    if importlib.util.find_spec("matplotlib"):
+        assert "mean age at use" in (out / "inventory.svg").read_text()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import time
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from qring.network.inventory.arrivals import Spacing
 from qring.network.noise import BellDiagonal
 from qring.network.timeline import Timeline
 from qring.schedule.topology import Topology
+from qring.training.plots import draw_inventory
 from qring.training.settings import ModelKind
 
 __all__ = ["Clocked", "clocked_by"]
@@ -74,7 +76,10 @@ class Clocked:
         )  # fmt: skip
 
     def write(self, out: Path, steps: int, *, compare: bool) -> dict[str, Any]:
-        """Write ``timeline.json`` and ``trace.json`` (for Perfetto); return the former."""
+        """Write ``timeline.json``, ``trace.json`` for Perfetto and, if possible, a picture.
+
+        Returns what ``timeline.json`` holds.
+        """
         timeline = self.timeline(steps)
         told = {
             "hardware": self.hardware.profile.name,
@@ -89,6 +94,8 @@ class Clocked:
             told["classical"] = self.timeline(steps, quantum=False).as_dict()
         write_text(out / "timeline.json", to_json(told, indent=1) + "\n")
         write_text(out / "trace.json", timeline.chrome_trace() + "\n")
+        with contextlib.suppress(MissingExtraError):  # a picture beside the figures
+            draw_inventory(out / "inventory.svg", timeline)
         return told
 
 

@@ -1,4 +1,4 @@
-"""The audits of a run as a plot, for its folder."""
+"""Audits and pairs of a run as plots, for its folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 
 from qring.atomic import write
 from qring.errors import MissingExtraError
+from qring.network.timeline import Timeline
 
-__all__ = ["draw_audits"]
+__all__ = ["draw_audits", "draw_inventory"]
+
+_LINKS_DRAWN = 4
 
 
 def draw_audits(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
@@ -49,3 +52,36 @@ def draw_audits(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
         picture = io.BytesIO()
         figure.savefig(picture, format="svg", metadata={"Date": None})
     write(path, picture.getbuffer())
+
+
+def draw_inventory(path: Path, timeline: Timeline) -> None:
+    """Draw pairs held, and mean age and fidelity at use, message by message of the first links.
+
+    The file is an SVG, the same bytes for the same timeline.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("drawing inventories", "plots") from None
+    ends = sorted({(use.src, use.dst) for use in timeline.uses})[:_LINKS_DRAWN]
+    with rc_context({"svg.hashsalt": "qring", "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(figsize=(8, 3), layout="constrained")
+        held, age, fidelity = figure.subplots(1, 3)
+        for src, dst in ends:
+            uses = [use for use in timeline.uses if (use.src, use.dst) == (src, dst)]
+            times = [use.time_s for use in uses]
+            held.step(times, [use.held for use in uses], where="post", label=f"{src}→{dst}")
+            age.plot(times, [use.mean_age_s for use in uses], ".-")
+            fidelity.plot(times, [use.mean_fidelity for use in uses], ".-")
+        held.set(xlabel="time (s)", ylabel="pairs held, before a message")
+        age.set(xlabel="time (s)", ylabel="mean age at use (s)")
+        fidelity.set(xlabel="time (s)", ylabel="mean fidelity at use")
+        if ends:
+            held.legend(frameon=False)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="svg", metadata={"Date": None})
+    write(path, picture.getvalue())
