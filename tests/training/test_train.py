@@ -275,6 +275,7 @@ def test_training_over_another_topology_ends_with_the_same_classical_parameters(
     assert answer["rounds"] == classical["rounds"]
     links = {(row["src"], row["dst"]) for row in answer["links"]}
     assert links == {(0, 1), (1, 0), (0, 2), (2, 0)}  # rank 1 is folded into rank 0
+    assert "One training step over halving" in (out / "ring.html").read_text()
 
 
 @pytest.mark.parametrize(

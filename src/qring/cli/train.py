@@ -14,12 +14,14 @@ from qring.cli.options import refuse_unmet, refuse_unused
 from qring.cli.page import write_page
 from qring.cli.show import busiest_link, carriers, count, lifetime, table
 from qring.encoding.values import BitBudget
-from qring.errors import MissingExtraError
+from qring.errors import InputError, MissingExtraError
 from qring.ledger import Ledger, Phase
 from qring.numbers import number, positive, whole
-from qring.paper.trace import ring_trace
+from qring.paper.trace import Trace, check_shown, ring_trace, schedule_trace
 from qring.protocols.uses import Uses
 from qring.registry import PROTOCOLS
+from qring.schedule.schedule import Collective, Schedule
+from qring.schedule.topology import Topology
 from qring.training.clocked import clocked_by
 from qring.training.folder import run_folder
 from qring.training.launch import launch
@@ -106,34 +108,63 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _has_page(settings: TrainSettings) -> bool:
-    return settings.entry.backend and settings.topology == "ring"
+def _has_page(settings: TrainSettings, workers: int) -> bool:
+    """Whether one step can be shown: sums of floats, by a schedule that a picture holds."""
+    if not settings.entry.backend:
+        return False
+    try:
+        check_shown(_schedule(settings, workers))
+    except InputError:
+        return settings.topology == "ring"
+    return True
+
+
+def _schedule(settings: TrainSettings, workers: int) -> Schedule:
+    from qring.torch.engine.plans import lay_out, schedule_for
+
+    names = range(workers)
+    laid = lay_out(Topology(settings.topology), names, (tuple(names),), whole=True)
+    return schedule_for(laid, Collective.ALL_REDUCE, 0)
+
+
+def _step(settings: TrainSettings, coords: int, workers: int, what: str) -> Trace:
+    """One step's all-reduce as the backend cuts it, ranks being workers."""
+    from qring.torch.engine.layout import chunk_of, gloo_bounds, rank_of
+
+    if settings.topology != "ring":
+        schedule = _schedule(settings, workers)
+        return schedule_trace(
+            schedule, coords=coords, what=what, bits=lambda length, _: 32 * length
+        )
+    bounds = gloo_bounds(coords, 4, workers)
+    lengths = [after - before for before, after in pairwise(bounds)]
+    return ring_trace(
+        chunks=[lengths[chunk_of(k, workers)] for k in range(workers)],
+        names=[rank_of(place, workers) for place in range(workers)],
+        what=what,
+        bits=lambda length, _: 32 * length,
+    )
 
 
 def _write_page(
     settings: TrainSettings, summary: dict[str, Any], ledgers: dict[str, Any], out: Path
 ) -> None:
     """Picture one step's all-reduce as the backend cuts it; hooks that sum words do otherwise."""
-    if not _has_page(settings):
-        return
-    from qring.torch.engine.layout import chunk_of, gloo_bounds, rank_of
-
     name, workers = settings.protocol, summary["workers"]
+    if not _has_page(settings, workers):
+        return
     audits = _audits(out, settings)
     coords = summary["runs"][name]["coords"]
-    bounds = gloo_bounds(coords, 4, workers)
-    lengths = [after - before for before, after in pairwise(bounds)]
-    trace = ring_trace(
-        chunks=[lengths[chunk_of(k, workers)] for k in range(workers)],
-        names=[rank_of(place, workers) for place in range(workers)],
-        what=f"gradients of {coords:,} parameters in float32, one step of "
-        f"{summary['runs'][name]['steps']}; workers are ranks",
-        bits=lambda length, _: 32 * length,
+    what = (
+        f"gradients of {coords:,} parameters in float32, one step of "
+        f"{summary['runs'][name]['steps']}; workers are ranks"
     )
+    trace = _step(settings, coords, workers, what)
+    over = "around the ring" if settings.topology == "ring" else f"over {settings.topology}"
     write_page(
         out / "ring.html",
         trace,
-        title="One training step around the ring",
+        title=f"One training step {over}",
         facts={
             "accuracy": f"{summary['runs'][name]['accuracy']:.1%}",
             "steps": count(summary["runs"][name]["steps"]),
@@ -240,7 +271,9 @@ def _as_table(
         row("rounds", lambda name: count(accounts[name].rounds)),
         row("parameters, sha256", lambda name: runs[name]["result_hash"][:16]),
     ]
-    shown = "" if not _has_page(settings) else ", and the ring round by round in ring.html"
+    over = "the ring" if settings.topology == "ring" else "a step"
+    has_page = _has_page(settings, summary["workers"])
+    shown = f", and {over} round by round in ring.html" if has_page else ""
     notes = [f"results in {out}{shown}"]
     if not own["agreed"]:
         notes.insert(0, "the ranks ended with DIFFERENT parameters; the hash is rank 0's")
