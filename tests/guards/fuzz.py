@@ -102,7 +102,7 @@ def run(words, limit_s):
     out, err = io.StringIO(), io.StringIO()
 
     def ring(*_):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, limit_s)

@@ -31,9 +31,10 @@ class TerminatedError(BaseException):
 
 def ended_well(command: Callable[[], int]) -> int:
     """Run a command; turn its errors into a line on standard error and an exit status."""
+    heard: list[int] = []
     with outlets() as out:
         try:
-            with terminable():
+            with terminable(), _hearing(heard):
                 status = command()
         except SystemExit as stop:  # how the parser ends: help, or a line of its own
             status = stop.code if isinstance(stop.code, int) else 2
@@ -45,6 +46,10 @@ def ended_well(command: Callable[[], int]) -> int:
             status = _say("interrupted", 130)
         except MemoryError as error:
             status = _say(f"more memory than there is: {error or 'make the sizes smaller'}", 2)
+        except Exception:
+            if not heard:
+                raise
+            status = _say("interrupted", 130)  # a library has turned the interrupt into its own
         out.flush()
     if out.problem is not None and not isinstance(out.problem, BrokenPipeError):
         print(
@@ -78,6 +83,28 @@ def terminable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _hearing(heard: list[int]) -> Iterator[None]:
+    """Note interrupts in ``heard``: some libraries raise errors of their own in their place."""
+    before = signal.getsignal(signal.SIGINT)
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or before is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _say(message: str, status: int) -> int:

@@ -59,7 +59,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     add("--word-bits", type=whole, default=16, metavar="B", help="of their words (default: 16)")
     add("--epsilon", type=probability, default=DEFAULT_EPSILON, metavar="E",
         help="privacy of all sums under these masks together (default: 2^-40)")  # fmt: skip
-    add("--tested-share", type=number(), metavar="F",
+    add("--tested-share", type=number(1e-9, 1), metavar="F",
         help="share of copies to test (default: what costs fewest copies)")  # fmt: skip
     add("--visibility", type=number(), default=1.0, metavar="V",
         help="of the copies, under white noise (default: 1)")  # fmt: skip

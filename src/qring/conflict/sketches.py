@@ -176,7 +176,7 @@ def _decide(rival: Rival, project: Projections, cosine: float) -> Sketch:
 
 def _terms(mean: float, variance: float, error: float) -> int:
     """Terms of a sum that is positive but with ``error``, each with this mean and variance."""
-    return max(1, math.ceil(_NORMAL.inv_cdf(1 - error) ** 2 * variance / mean**2))
+    return max(1, math.ceil(_NORMAL.inv_cdf(error) ** 2 * variance / mean**2))
 
 
 @lru_cache(maxsize=64)

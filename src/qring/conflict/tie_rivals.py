@@ -84,7 +84,7 @@ def tie_rivals(
         raise InputError(f"index bits lie between 1 and {MAX_INDEX_BITS}, not at {index_bits}")
     shape = ties if isinstance(ties, Shape) else Shape.of(ties)
     d = shape.coords
-    goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
+    goal = epsilon / -NormalDist().inv_cdf(delta / 2)
     signs = least(lambda k: birthday_spread(shape, k) <= goal, 2, d)
     terms = least(lambda t: index_spread(shape, t, index_bits) <= goal, 2, 2 * d)
     samples = binomial.sample_size(epsilon, delta)
@@ -112,7 +112,7 @@ def best_tie_rival(ties: Matching | Groups | Shape, epsilon: float, delta: float
     """
     shape = ties if isinstance(ties, Shape) else Shape.of(ties)
     plain = tie_rivals(ties, epsilon, delta, index_bits=MAX_INDEX_BITS)[:3]
-    goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
+    goal = epsilon / -NormalDist().inv_cdf(delta / 2)
     best = min(plain, key=lambda rival: (rival.bits, rival.name != ALL_SIGNS))
     # A longer index never needs more terms; only where few do is a shorter one worth a look.
     for width in range(MAX_INDEX_BITS - 1, 0, -1):

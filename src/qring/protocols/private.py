@@ -28,7 +28,7 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--masks", type=Path, metavar="DIR",
         help="private: take masks out of this folder, see qring masks "
         "(default: make them for this sum alone)")  # fmt: skip
-    add("--tested-share", type=number(), metavar="F",
+    add("--tested-share", type=number(1e-9, 1), metavar="F",
         help="private: share of copies to test (default: what costs fewest copies)")  # fmt: skip
     add("--qubit-noise", default="0", metavar="P|X,Y,Z",
         help="private: error probability of every qubit of a copy, or of its errors X,Y,Z; with "

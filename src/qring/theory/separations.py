@@ -161,7 +161,7 @@ def johnson_lindenstrauss_constant(error: float) -> float:
 def _z2(error: float) -> float:
     if not 0 < error < 0.5:
         raise InputError(f"an error lies between 0 and 1/2, both excluded, not at {error}")
-    return _NORMAL.inv_cdf(1 - error) ** 2
+    return _NORMAL.inv_cdf(error) ** 2
 
 
 def maximum_of_normals(index_bits: int) -> float:
@@ -261,7 +261,7 @@ def tie_index_bits(
     others = size - 1
     # u = |Bg|² − (gᵀBg)², the variance of B's eigenvalues 1 and −1/(g−1) under the signs' weights.
     worst = ((1 + 1 / others) / 2) ** 2
-    goal = (epsilon / _NORMAL.inv_cdf(1 - delta / 2)) ** 2
+    goal = (epsilon / -_NORMAL.inv_cdf(delta / 2)) ** 2
     y = (worst + math.sqrt(worst**2 + 2 * goal * coords / others)) / (2 * goal)
     if index_bits is None:
         return y / (2 * math.log(2))

@@ -78,7 +78,7 @@ def crossover_dimension(
     if index_bits is not None:
         gain = maximum_of_normals(index_bits) ** 2 / index_bits
     y = bits * gain
-    goal = (epsilon / _NORMAL.inv_cdf(1 - delta / 2)) ** 2
+    goal = (epsilon / -_NORMAL.inv_cdf(delta / 2)) ** 2
     kappa = max(0.0, (goal * y * y - y) / 2)
     if 4 * kappa > coords:
         return math.inf
@@ -97,7 +97,7 @@ def _bits(
 ) -> float:
     if not (0 < epsilon < 1 and 0 < delta < 1):
         raise InputError(f"ε and δ lie in (0, 1), not at {epsilon} and {delta}")
-    goal = (epsilon / _NORMAL.inv_cdf(1 - delta / 2)) ** 2
+    goal = (epsilon / -_NORMAL.inv_cdf(delta / 2)) ** 2
     y = (linear + math.sqrt(linear**2 + 4 * goal * square)) / (2 * goal)
     if index_bits is None:
         return y / (2 * math.log(2))

@@ -154,3 +154,23 @@ def test_a_long_run_of_a_circuit_hears_an_interrupt():
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out, err) == (130, "", "qring: interrupted\n")
+
+
+def test_an_interrupt_that_a_library_turns_into_its_own_error_is_still_one(capsys):
+    from qring.cli.ends import ended_well
+
+    def library():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("cannot synthesise") from None
+
+    assert ended_well(library) == 130
+    assert capsys.readouterr().err == "qring: interrupted\n"
+
+    def bug():
+        raise RuntimeError("a bug stays one")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        ended_well(bug)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

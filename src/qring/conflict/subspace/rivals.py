@@ -98,7 +98,7 @@ def index_rival(
     coords: int, dimension: int, epsilon: float, delta: float, index_bits: int | None = None
 ) -> Rival:
     """Indices of the maximum, of so many bits or at the best length, for any subspace."""
-    goal = epsilon / NormalDist().inv_cdf(1 - delta / 2)
+    goal = epsilon / -NormalDist().inv_cdf(delta / 2)
     best: Rival | None = None
     for width in reversed(_WIDTHS) if index_bits is None else (index_bits,):
         most = 4 * coords + 100_000 if best is None else (best.bits - 1) // width

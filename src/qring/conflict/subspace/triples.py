@@ -115,7 +115,7 @@ def triple_rival(
     if found is None:
         return None
     _, values, _ = found
-    goal = 0.9 * epsilon / NormalDist().inv_cdf(1 - delta / 2)
+    goal = 0.9 * epsilon / -NormalDist().inv_cdf(delta / 2)
     ranks = tangent.rows.shape[1], tangent.columns.shape[1]
     count, best = len(values), None
     for repeats in _REPEATS:
