@@ -252,7 +252,7 @@ _HOMES = {
     "CutAndChoose": "qring.security.vga.verification",
     "HashedVerification": "qring.security.vga.verification",
 }
-"""Where each public name lives. Modules are imported at their first use: importing is fast."""
+"""Module of each public name. Modules are imported at their first use: importing is fast."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type is that of the name asked for

@@ -1,4 +1,4 @@
-"""What crossed the network: counts of carriers per directed link, phase and kind.
+"""Ledger of a run: counts of carriers per directed link, phase and kind.
 
 Links write into a :class:`Meter` as carriers move; everyone else reads a frozen
 :class:`Ledger`. All figures are exact integers.
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Phase(str, Enum):
-    """When a carrier moves: before any gradient exists, or inside the all-reduce."""
+    """Phase in which a carrier moves: before any gradient exists, or inside the all-reduce."""
 
     SETUP = "setup"
     ONLINE = "online"
@@ -38,7 +38,7 @@ class Phase(str, Enum):
 
 
 class Carrier(str, Enum):
-    """What is counted: a qubit sent, an ebit consumed, or a classical bit sent."""
+    """Kind of carrier: a qubit sent, an ebit consumed, or a classical bit sent."""
 
     QUBIT = "qubit"
     EBIT = "ebit"
@@ -100,7 +100,7 @@ class Ledger:
         return self if other == 0 else NotImplemented
 
     def __sub__(self, other: Ledger) -> Ledger:
-        """What this account holds beyond ``other``, an earlier state of it.
+        """Part of this account beyond ``other``, an earlier state of it.
 
         Raises:
             InputError: ``other`` holds something that this account does not.
@@ -234,7 +234,7 @@ class Meter:
             self._counts[key] = self._counts.get(key, 0) + count
 
     def ledger(self) -> Ledger:
-        """Everything charged so far, frozen."""
+        """Ledger of all charges so far, frozen."""
         for write in self._writers:
             write()
         return Ledger(MappingProxyType(dict(self._counts)), self.rounds)

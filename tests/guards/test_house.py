@@ -152,3 +152,16 @@ def test_every_package_says_what_it_is_for():
 def test_version_is_that_of_the_distribution():
     version = importlib.import_module("importlib.metadata").version("qring")
     assert version == qring.__version__
+
+
+def test_summaries_say_what_a_thing_is_in_terms_of_the_field():
+    riddles = ("What ", "How ", "Who ", "Where ", "When ", "Why ", "Which ", "Somebody ",
+               "Everything ")  # fmt: skip
+    found = [
+        f"{path.relative_to(SOURCE)}: {text.splitlines()[0]}"
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and (text := ast.get_docstring(node) or "").startswith(riddles)
+    ]
+    assert found == []

@@ -22,7 +22,7 @@ _BASIS = -1
 
 
 class Prepared(NamedTuple):
-    """How one copy is made: see :mod:`qring.network.copies`; ``kind`` GHZ, PRODUCT or −1.
+    """Preparation of one copy: see :mod:`qring.network.copies`; ``kind`` GHZ, PRODUCT or −1.
 
     A mixture is drawn before it is run: ``DEPHASED`` is a GHZ copy turned by 0 or π, and
     ``HALVES``, whose other halves are not run, are a random basis state.
@@ -39,7 +39,7 @@ _PERFECT = Prepared(Kind.GHZ, 0, 0.0)
 def prepared(
     count: int, workers: int, tampered: Tampered, rng: np.random.Generator
 ) -> list[Prepared]:
-    """How each of ``count`` copies is made."""
+    """Preparation of each of ``count`` copies."""
     copies = [_PERFECT] * count
     coins = rng.integers(2, size=len(tampered))
     loose = random_patterns(len(tampered), workers, rng)

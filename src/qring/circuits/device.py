@@ -155,7 +155,7 @@ class DeviceCard:
         )
 
     def _target(self) -> Any:  # noqa: ANN401 - Qiskit has no types
-        """What the transpiler must know: gates, where they are, and the clock."""
+        """Target of the transpiler: gates, their qubits, and the clock."""
         from qiskit.circuit import Delay, IfElseOp, Measure, Parameter, Reset
         from qiskit.circuit.library import get_standard_gate_name_mapping
         from qiskit.transpiler import InstructionProperties, Target
@@ -346,7 +346,7 @@ def _source_of(backend: Any) -> str:  # noqa: ANN401
 
 
 def _calibrated(backend: Any) -> str:  # noqa: ANN401
-    """When the device was calibrated, if it says so."""
+    """Date of the device's calibration, if it is known."""
     properties: Mapping[str, Any] | Any = getattr(backend, "properties", lambda: None)()
     date = getattr(properties, "last_update_date", None)
     return f"calibrated {date:%Y-%m-%d}" if date is not None else ""

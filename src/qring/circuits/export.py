@@ -21,7 +21,7 @@ __all__ = ["Format", "draw", "export"]
 
 
 class Format(str, Enum):
-    """What a circuit can be written as."""
+    """Formats that a circuit can be written in."""
 
     QASM3 = "qasm3"
     STIM = "stim"

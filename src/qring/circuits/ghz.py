@@ -26,7 +26,7 @@ _WIDEST = 1e6  # radians: a float is within 10⁻¹⁰ of a larger turn's remain
 
 
 class Source(Enum):
-    """How a copy is made.
+    """Preparation of a copy.
 
     ``CHAIN``: a CX from each worker to the next. ``CONSTANT_DEPTH``: every worker starts in |+⟩,
     the parity of each two neighbours is measured on a qubit of the link between them, and X on all

@@ -1,4 +1,4 @@
-"""What circuits are made of, so that every exporter and every device can follow them.
+"""Gate set of circuits that every exporter and every device can follow.
 
 One-qubit gates, CX, measurements, resets, delays, and ``if`` on single bits, nested where more than
 one bit decides: no operator ever stands in a condition. Registers are named after what they hold;

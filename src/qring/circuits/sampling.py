@@ -69,7 +69,7 @@ class Sampling:
         return self._fitted[key]
 
     def caveats_of(self, circuit: Any) -> tuple[str, ...]:  # noqa: ANN401
-        """What to say with results of this circuit."""
+        """Caveats of this circuit's results."""
         decides = any(step.operation.name == "if_else" for step in circuit.data)
         return self.caveats + (self.feed_forward_caveats if decides else ())
 

@@ -30,7 +30,7 @@ _INBOX = 255
 
 
 class Subroutine(NamedTuple):
-    """What one node runs at once.
+    """Program that one node runs at once.
 
     ``{@k}`` in a line stands for entry 0 of array k at the *other* node, which the hosts fill in.
     """
@@ -134,7 +134,7 @@ class _Walker:
         self._parts: list[Subroutine] = []
 
     def program(self) -> NetqasmProgram:
-        """Everything taken so far."""
+        """Instructions taken so far."""
         self._flush(0)
         self._flush(1)
         places = {

@@ -84,7 +84,7 @@ class StabiliserTest:
         return circuit
 
     def read(self, bits: Bits) -> StabiliserOutcomes:
-        """Which shots tested something, and which failed."""
+        """Shots that tested a stabiliser, and shots that failed."""
         outcome = bits["outcome"].astype(np.int64)
         if self.stabiliser is not None:
             letters = self.stabiliser[1:].replace("I", "_")

@@ -293,7 +293,7 @@ def _told(told: Told) -> dict[str, Any]:
 
 
 def _parts(result: Aggregate) -> dict[str, Any]:
-    """Which workers are in the sum of which coordinates, where these may differ."""
+    """Contributors by coordinate, where these may differ."""
     if not isinstance(result, PartialAggregate):
         return {}
     return {

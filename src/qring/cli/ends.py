@@ -1,4 +1,4 @@
-"""How a command ends: interrupts and signals that clean up first, and lines instead of tracebacks.
+"""Endings of a command: interrupts and signals that clean up, and lines instead of tracebacks.
 
 Exit status: 0 done, 1 the protocol aborted, 2 bad input, 3 the run failed (a rank died),
 130 interrupted. SIGTERM and SIGHUP let files under way be removed, then end the process as they

@@ -19,7 +19,7 @@ __all__ = ["add_to"]
 
 
 class _Report(NamedTuple):
-    """What is said of an experiment: labels of its arms, what is compared, what is drawn."""
+    """Texts of an experiment: labels of its arms, what is compared, what is drawn."""
 
     settings: str
     arms: dict[str, str]

@@ -1,4 +1,4 @@
-"""Which options a choice uses: what was given and is not used is refused by name.
+"""Options that a choice uses: one that is given and not used is refused by name.
 
 A parser that :func:`record_given` prepared notes every option that stands on the command line, so
 that a default is told from the same value given. A choice (a protocol, an attack) lists what it

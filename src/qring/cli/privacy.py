@@ -68,7 +68,7 @@ def noisy_words(rows: NDArray[Any], arguments: argparse.Namespace) -> Distribute
 
 
 def advice(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """What lets a sum go on that ended because too few workers' noise was left."""
+    """Option that lets a sum go on that ended because too few workers' noise was left."""
     others = arguments.protocol == "secagg" or arguments.on_dropout == "fallback"
     lost = len({text.partition(":")[0] for text in arguments.drop})
     if arguments.dp_epsilon is None or not others or lost <= arguments.dp_may_drop:
@@ -80,7 +80,7 @@ def advice(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def caution(protocol: str) -> tuple[str, ...]:
-    """What the promise does not cover."""
+    """Limits of the promise."""
     found = ["(ε, δ) holds for the sum; a simulation on one machine protects nobody's data"]
     if protocol in _OPEN:
         found.append(

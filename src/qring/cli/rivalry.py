@@ -1,4 +1,4 @@
-"""What the conflict tests print of their classical rival, and which of the two wins."""
+"""Printed lines on a conflict test's classical rival, and the winner of the two."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["beside", "winner"]
 
 
 def winner(ledger: Ledger, rival: Rival) -> str:
-    """Who sends fewer carriers online: qubits and bits together, against the rival's bits."""
+    """Winner by carriers sent online: qubits and bits together, against the rival's bits."""
     carriers = ledger.totals.online_qubits + ledger.totals.online_bits
     return "quantum" if carriers < rival.bits else "classical"
 

@@ -1,4 +1,4 @@
-"""How figures are printed: tables with aligned columns, and a progress line on a terminal."""
+"""Printing of figures: tables with aligned columns, and a progress line on a terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def carriers(ledger: Ledger, phase: Phase) -> str:
-    """What moved in one phase over all links, as text with units."""
+    """Carriers of one phase over all links, as text with units."""
     return _amounts(ledger.total(Carrier.QUBIT, phase), ledger.total(Carrier.BIT, phase))
 
 
@@ -49,7 +49,7 @@ def busiest(ledger: Ledger) -> tuple[int, int]:
 
 
 def busiest_link(ledger: Ledger) -> str:
-    """What the link that moves most carriers online moves, as text with units."""
+    """Online carriers of the busiest link, as text with units."""
     return _amounts(*busiest(ledger))
 
 

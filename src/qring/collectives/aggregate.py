@@ -1,4 +1,4 @@
-"""What an all-reduce returns, and what a method must be able to do."""
+"""Results of an all-reduce, and the interface of its methods."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Ending:
-    """What an :class:`Aggregate` and an :class:`Aborted` run share.
+    """Fields that an :class:`Aggregate` and an :class:`Aborted` run share.
 
     ``ledger`` is what the run sent, ``faults`` the errors of its pairs, empty unless the network
     records them, ``caveats`` what weakens the
@@ -148,7 +148,7 @@ class Aborted(Ending):
         return str(self)
 
     def evidence(self) -> dict[str, Any]:
-        """What ended the run, as plain values ready for JSON."""
+        """Evidence of the abort, as plain values ready for JSON."""
         raise NotImplementedError
 
     @property
@@ -168,7 +168,7 @@ class Aborted(Ending):
 
 
 Outcome = Aggregate | Aborted
-"""How a run ends: with a sum or without one."""
+"""Outcome of a run: a sum, or an abort."""
 
 Result_co = TypeVar("Result_co", bound=Outcome, covariant=True)
 

@@ -33,7 +33,7 @@ class ChunkTable:
             chunk[...] = rows[:, part].reshape(chunk.shape)
 
     def rows(self) -> Values:
-        """What every worker holds, shape (workers, count)."""
+        """Values that every worker holds, shape (workers, count)."""
         rows = np.empty((self._workers, self._count), self._table.dtype)
         for chunk, part in self._parts():
             rows[:, part] = chunk.reshape(self._workers, -1)

@@ -21,7 +21,7 @@ _NAMED = 8  # spans that a message names
 
 
 class Fate(Enum):
-    """What became of a coordinate.
+    """Fate of a coordinate.
 
     ``SUMMED``: its sum is in the result. ``GIVEN_UP``: it is not, and whoever listened may know
     it: never sum it again without a worker of it. ``UNTOUCHED``: it is not, and nothing that was

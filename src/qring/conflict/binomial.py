@@ -70,7 +70,7 @@ def _at_least(k: int, trials: int, p: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def _crossing(rising: Callable[[NDArray[np.float64]], NDArray[np.float64]], level: float) -> float:
-    """Where a function that rises on [0, 1] reaches ``level``; from below."""
+    """Point at which a function that rises on [0, 1] reaches ``level``; from below."""
     low, high = 0.0, 1.0
     while high - low > 1e-15:
         edges = np.linspace(low, high, 18)

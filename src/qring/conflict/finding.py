@@ -1,4 +1,4 @@
-"""What a GapIP strategy needs, and what it finds."""
+"""Inputs of a GapIP strategy, and its finding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Decision(str, Enum):
-    """Which side of the margin two workers' vectors are on."""
+    """Side of the margin that two workers' vectors are on."""
 
     ALIGNED = "aligned"
     CONFLICTING = "conflicting"
@@ -48,10 +48,10 @@ class Engine(Protocol):
 
     @property
     def courier(self) -> Courier:
-        """What carries the register."""
+        """Link kind that carries the register."""
 
     def accepts(self, circuit: Circuit, shots: int, rng: np.random.Generator) -> int:
-        """How many of ``shots`` runs accept."""
+        """Number of ``shots`` runs that accept."""
 
     def phase_run(self, rng: np.random.Generator) -> PhaseRun:
         """Prepare a register for phase estimation on the Grover operator."""

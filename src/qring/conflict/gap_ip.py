@@ -27,7 +27,7 @@ _BLOCK_BYTES = 1 << 21  # summed in the vectors' own type before float64 takes o
 
 
 class Simulation(str, Enum):
-    """How GapIP is simulated: in the plane of the two vectors, or on the whole state vector."""
+    """Simulation of GapIP: in the plane of the two vectors, or on the whole state vector."""
 
     PLANE = "plane"
     REGISTER = "register"

@@ -1,4 +1,4 @@
-"""Which of several gradients conflict, asked pair by pair, and a Gramian for weightings that ask.
+"""Conflicts among several gradients, asked pair by pair, and a Gramian for weightings that ask.
 
 Methods for conflicting tasks (PCGrad, UPGrad) need of m gradients only their m×m inner products.
 """

@@ -118,7 +118,7 @@ class Plane:
 
     @property
     def courier(self) -> Courier:
-        """What carries the register."""
+        """Link kind that carries the register."""
         return self._courier
 
     def probability(self, circuit: Circuit) -> float:
@@ -130,7 +130,7 @@ class Plane:
         return min(1.0, max(0.0, float(np.dot(np.cos(harmonics * angle), series))))
 
     def accepts(self, circuit: Circuit, shots: int, rng: np.random.Generator) -> int:
-        """How many of ``shots`` independent runs accept; charges all their passes."""
+        """Number of ``shots`` independent runs that accept; charges all their passes."""
         self._courier.shuttle(circuit.passes, times=shots)
         return int(rng.binomial(shots, self.probability(circuit)))
 

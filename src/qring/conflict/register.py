@@ -32,7 +32,7 @@ class Register:
 
     @property
     def courier(self) -> Courier:
-        """What carries the register."""
+        """Link kind that carries the register."""
         return self._courier
 
     def probability(self, circuit: Circuit) -> float:
@@ -40,7 +40,7 @@ class Register:
         return self._run(circuit, times=0)
 
     def accepts(self, circuit: Circuit, shots: int, rng: np.random.Generator) -> int:
-        """How many of ``shots`` independent runs accept; charges all their passes.
+        """Number of ``shots`` independent runs that accept; charges all their passes.
 
         All runs of one circuit evolve alike up to the measurement, so they are evolved once.
         """

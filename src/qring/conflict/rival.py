@@ -1,4 +1,4 @@
-"""What a rival protocol costs, in one shape for all of them."""
+"""Costs of rival protocols, in one form for all of them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _CHUNK_BYTES = 1 << 24
 
 
 class ZeroRule(str, Enum):
-    """What to do with a coordinate that is exactly zero."""
+    """Rule for a coordinate that is exactly zero."""
 
     REFUSE = "refuse"
     PLUS = "plus"
@@ -37,7 +37,7 @@ class Signs(Protocol):
 
     @property
     def coords(self) -> int:
-        """How many there are."""
+        """Number of coordinates."""
 
     def negative(self, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the signs at ``indices`` are −1; shape of ``indices``."""
@@ -51,7 +51,7 @@ class ArraySigns:
 
     @property
     def coords(self) -> int:
-        """How many there are."""
+        """Number of coordinates."""
         return len(self.minus)
 
     def negative(self, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -122,7 +122,7 @@ class RelativeSigns:
 
     @property
     def coords(self) -> int:
-        """How many there are."""
+        """Number of coordinates."""
         return self.signs.coords
 
     def negative(self, indices: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -172,7 +172,7 @@ def _too_few(hits: int, copies: int, share: float) -> float:
 
 
 def _scale(sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What finding a tie of g in the complement is worth: g/(2(g−1))."""
+    """Weight of a tie of g found in the complement: g/(2(g−1))."""
     scale: NDArray[np.float64] = sizes / (2 * (sizes - 1))
     return scale
 

@@ -41,7 +41,7 @@ _INDEX = "shared random directions, of which the sender searches 2^{}; one broad
 
 
 class Shape(NamedTuple):
-    """How many coordinates there are, and of each size of tie how many ties."""
+    """Number of coordinates, and of ties of each size."""
 
     coords: int
     sizes: NDArray[np.int64]

@@ -1,1 +1,1 @@
-"""Where data enters and leaves: gradient files, and images that packages carry offline."""
+"""Data files: gradients in and out, and images that packages carry offline."""

@@ -34,7 +34,7 @@ _BARE = "gradient"
 
 
 class IntegerTensors(str, Enum):
-    """What becomes of integer tensors that lie among floats, such as BatchNorm's counters.
+    """Treatment of integer tensors that lie among floats, such as BatchNorm's counters.
 
     ``LEAVE_OUT``: the floats alone are a gradient. ``AS_FLOATS``: they are turned into the floats'
     type, which must hold them exactly.
@@ -65,7 +65,7 @@ class Layout:
         }
 
     def notice(self) -> str:
-        """What was left out and how to have it, or an empty text."""
+        """Notice of tensors left out and how to include them, or an empty text."""
         if not self.left_out:
             return ""
         names = ", ".join(map(repr, self.left_out[:3])) + (", …" if len(self.left_out) > 3 else "")

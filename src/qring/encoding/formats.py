@@ -1,4 +1,4 @@
-"""How a chunk of values becomes the bits of one message, and how two chunks add up."""
+"""Wire formats: a chunk of values as the bits of one message, and the sum of two chunks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = NDArray[Any]
 
 
 class WireFormat(Protocol):
-    """What an executor needs to know about the values it moves.
+    """Wire format of the values that an executor moves.
 
     ``summed`` is the number of workers whose words a message holds.
     """

@@ -20,7 +20,7 @@ __all__ = ["SignVote", "Tie"]
 
 
 class Tie(Enum):
-    """What an even split of the votes becomes."""
+    """Rule for an even split of the votes."""
 
     PLUS = 1
     ZERO = 0

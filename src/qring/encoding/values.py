@@ -1,4 +1,4 @@
-"""What the numbers of a gradient become before they travel: floats, integers or fixed point.
+"""Encodings of a gradient's numbers on the wire: floats, integers or fixed point.
 
 An encoding is a frozen value. It turns an array of shape (workers, coords) into values and the
 :class:`~qring.encoding.formats.WireFormat` that moves them, and turns sums back.
@@ -40,7 +40,7 @@ _FLOATS = ("float16", "float32", "float64", "bfloat16")
 
 
 class Encoding(Protocol):
-    """How gradients become values on the wire."""
+    """Encoding of gradients as values on the wire."""
 
     def encode(self, gradients: NDArray[Any]) -> tuple[Values, WireFormat]:
         """Return values of the same shape (workers, coords), and the format that moves them."""
@@ -61,7 +61,7 @@ class WordEncoding(Protocol):
         """Bits of a word, b."""
 
     def budget(self, weight: int) -> BitBudget:
-        """Where the bits of a sum go whose workers weigh ``weight`` together.
+        """Bit budget of a sum whose workers weigh ``weight`` together.
 
         Without a carry, sums are formed mod 2^b.
         """
@@ -80,7 +80,7 @@ class WordEncoding(Protocol):
 
 
 class BitBudget(NamedTuple):
-    """Where the bits of a word go. ``sum_bits`` = ``word_bits`` + ``carry_bits``."""
+    """Bit budget of a word. ``sum_bits`` = ``word_bits`` + ``carry_bits``."""
 
     word_bits: int
     carry_bits: int
@@ -199,7 +199,7 @@ class Integers:
 
 
 class OutOfRange(Enum):
-    """What fixed point does with values beyond its limit."""
+    """Treatment of values beyond the limit of fixed point."""
 
     REFUSE = "refuse"
     CLIP = "clip"

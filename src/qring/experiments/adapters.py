@@ -83,7 +83,7 @@ class _Client:
         return nn.utils.parameters_to_vector(self.net.parameters()).detach().clone()
 
     def step(self, generator: torch.Generator) -> NDArray[np.float32]:
-        """What a little training on its own digits would change; the model stays as it is."""
+        """Change that a little training on its own digits would make; the model stays as it is."""
         before = self.flat()
         _train(self.net, self.data, self.settings, self.settings.local_steps, generator)
         change = self.flat() - before

@@ -35,7 +35,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """What the interval says, either way."""
+        """Verdict of the interval, either way."""
         low, high = self.interval
         return "higher" if low > 0 else "lower" if high < 0 else "no difference seen"
 

@@ -120,7 +120,7 @@ class SecureSum:
         )
 
     def offer(self, members: tuple[int, ...], coords: int, **terms: Any) -> Offer:  # noqa: ANN401
-        """What the server offers these members for a model of ``coords`` parameters."""
+        """Offer of the server to these members for a model of ``coords`` parameters."""
         plan = self.plan(len(members), coords)
         if plan is not None:
             terms["fewest"] = max(plan.fewest, 3)

@@ -42,7 +42,7 @@ class Clock:
             self.now_s += seconds
 
     def ready(self, src: int, dst: int) -> float:
-        """When a link can begin a message: now, or after another one of this round."""
+        """Time at which a link can begin a message: now, or after another one of this round."""
         return self._hops.get((src, dst), self.now_s)
 
     def hop(self, src: int, dst: int, parts: Sequence[tuple[Activity, float]]) -> None:
@@ -75,7 +75,7 @@ class Clock:
         self._mine.clear()
 
     def timeline(self, counts: Counts) -> Timeline:
-        """Everything so far, frozen; ``counts`` are fates of pairs over all links."""
+        """Timeline so far, frozen; ``counts`` are fates of pairs over all links."""
         return Timeline(
             critical=tuple(self._critical), hops=tuple(self._spans), uses=tuple(self.uses),
             counts=counts,

@@ -43,7 +43,7 @@ _COUNTS = hasattr(np, "bitwise_count")
 
 
 class Kind(IntEnum):
-    """What a copy is instead of perfect; see the module."""
+    """State of a copy that is not perfect; see the module."""
 
     GHZ = 0
     DEPHASED = 1

@@ -104,7 +104,7 @@ class ExplicitBatch(GhzBatch):
     def _phases(
         self, digit: int, correction: Words, coords: NDArray[np.intp], quarter: float = 0.0
     ) -> NDArray[np.float64]:
-        """What each worker turns its qubit by, shape (workers, copies)."""
+        """Phase that each worker applies to its qubit, shape (workers, copies)."""
         own = self._own_words[:, coords]
         own[0] -= correction
         turns = (own & np.uint64((2 << digit) - 1)).astype(np.float64)

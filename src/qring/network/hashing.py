@@ -33,7 +33,7 @@ __all__ = ["Hashed", "hash_amplitudes", "hash_phases"]
 
 
 class Hashed(NamedTuple):
-    """What some checks found and left: outcomes as patterns, a check; the copies; CNOTs a worker.
+    """Result of some checks: outcomes as patterns, a check; the copies left; CNOTs a worker.
 
     ``outcomes`` are all the workers' bits, ``wrong`` says which checks must not pass.
     """
@@ -86,7 +86,7 @@ def hash_phases(
 
 
 def _measured(copies: Tampered, workers: int, rng: np.random.Generator) -> _Syndromes:
-    """What measuring all syndromes would find."""
+    """Outcomes of measuring all syndromes."""
     bits, turned = copies.bits.copy(), copies.turn
     product, halves = copies.kind == Kind.PRODUCT, copies.kind == Kind.HALVES
     odds = (1 - np.cos(turned)) / 2

@@ -1,4 +1,4 @@
-"""What travels inside the hosts of a hierarchy."""
+"""Carriers inside the hosts of a hierarchy."""
 
 from __future__ import annotations
 

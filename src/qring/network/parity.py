@@ -18,7 +18,7 @@ _COARSE = 256
 
 
 class Transcript(NamedTuple):
-    """What the workers announce: ``planes`` of shape (workers, ⌈copies/8⌉), first copy highest."""
+    """Announced outcomes: ``planes`` of shape (workers, ⌈copies/8⌉), first copy highest."""
 
     planes: NDArray[np.uint8]
     copies: int

@@ -39,7 +39,7 @@ _BLOCK_BYTES = 1 << 24  # longest block, however rare the strikes
 _READ_BYTES = 1 << 22  # blocks up to here are struck often enough to be read in first
 
 _Strikes = tuple[NDArray[np.uint32], NDArray[np.uint8]]
-"""Which bytes of a block are struck, and with which errors of their four pairs."""
+"""Bytes of a block that are struck, and the errors of their four pairs."""
 
 
 def disturb(
@@ -156,7 +156,7 @@ def _law(noise: BellDiagonal) -> tuple[float, ...]:
 
 
 class _Rates(NamedTuple):
-    """How to strike bytes so that their errors follow a law, relative to the ``common`` label.
+    """Poisson rates of strikes whose errors follow a law, relative to the ``common`` label.
 
     ``of`` are the Poisson rates of a strike on a byte with each of ``_SINGLES`` and, last, with an
     error of more than one pair, which ``several`` chooses; ``total`` is their sum.
@@ -194,7 +194,7 @@ def _of_four(pair: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _block_for(rate: float) -> int:
-    """How many bytes to strike at a time: a power of two, whose places are cheaper to draw."""
+    """Number of bytes to strike at a time: a power of two, whose places are cheaper to draw."""
     most = int(min(_STRIKES_A_BLOCK / rate + 1, _BLOCK_BYTES)) if rate else 1
     return 1 << most.bit_length() - 1
 

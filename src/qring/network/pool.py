@@ -24,7 +24,7 @@ _EVIDENCE = 8
 
 
 class Check(Enum):
-    """What is measured to test copies."""
+    """Measurements that test copies."""
 
     STABILISER = "random stabiliser"
     Z = "all in Z"
@@ -51,7 +51,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What tests found: how many ran, how many failed, and the first few failures.
+    """Verdict of tests: how many ran, how many failed, and the first few failures.
 
     ``cnots`` counts the CNOTs each worker applied, ``failed_at`` all failed copies' numbers as
     they were shared, ascending. Where noise is expected, no pair of honest workers may disagree on

@@ -130,7 +130,7 @@ class Run:
 
     @property
     def corrections(self) -> Corrections | None:
-        """What coded links took so far; ``None`` where links do not correct noise."""
+        """Account of coded links so far; ``None`` where links do not correct noise."""
         return self._corrections
 
     def timeline(self) -> Timeline | None:
@@ -156,7 +156,7 @@ class Run:
         return found
 
     def ledger(self) -> Ledger:
-        """Everything charged so far, frozen."""
+        """Ledger of all charges so far, frozen."""
         return self._meter.ledger()
 
     def wire(self, src: int, dst: int, phase: Phase = Phase.ONLINE) -> Wire:
@@ -210,7 +210,7 @@ class Run:
         return SharedCopies(self, wiring)
 
     def seen(self) -> View:
-        """What an adversary saw and holds so far; empty unless the network records it."""
+        """View of the adversary so far; empty unless the network records it."""
         return tuple(self.view)
 
     def again(self) -> Run:

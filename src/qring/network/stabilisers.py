@@ -113,7 +113,7 @@ def flag_odds(copies: Tampered, strings: Strings, workers: int) -> NDArray[np.fl
 def outcomes_behind(
     copy: Tampered, phase: bool, members: int, wrong: bool, workers: int, rng: np.random.Generator
 ) -> tuple[int | None, ...]:
-    """What the workers announced for one copy whose string came out ``wrong`` or right.
+    """Announcements of the workers for one copy whose string came out ``wrong`` or right.
 
     ``None`` where the string has no letter. Drawn afterwards, which is all the same: the law is
     that of the outcomes given their sign.

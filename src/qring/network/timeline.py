@@ -13,7 +13,7 @@ __all__ = ["Activity", "Span", "Timeline", "Use"]
 
 
 class Activity(str, Enum):
-    """What passes the time.
+    """Activity that passes the time.
 
     ``COMPUTE``: before a collective. ``WAIT``: for pairs. ``SEND``: qubits leave. ``TRAVEL``: the
     last of them, or the last bit, is under way. ``RESEND``: answers to lost frames, and what is

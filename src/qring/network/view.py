@@ -1,4 +1,4 @@
-"""What an eavesdropper sees and holds while a sum is read, as a value."""
+"""View of an eavesdropper while a sum is read, as a value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Announced(NamedTuple):
 
 
 View = tuple[Announced, ...]
-"""Everything announced, in order, with what the eavesdropper knows of the copies."""
+"""All announcements, in order, with what the eavesdropper knows of the copies."""
 
 
 def measure_halves(

@@ -1,4 +1,4 @@
-"""How GHZ copies reach the workers and how announced bits reach everybody."""
+"""Distribution of GHZ copies to the workers, and announcement of outcome bits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Announcement", "Distribution", "Wiring"]
 
 
 class Distribution(Enum):
-    """Where GHZ copies come from.
+    """Distribution of GHZ copies.
 
     ``STAR``: worker 0 makes each copy and sends a qubit to every other worker. ``RING_PAIRS``:
     a copy is grown along the ring from one pair a link, with a bit of correction handed on.
@@ -32,7 +32,7 @@ class Distribution(Enum):
 
 
 class Announcement(Enum):
-    """How outcome bits are made public.
+    """Announcement of outcome bits.
 
     ``BROADCAST``: every worker sends its bit to every other, in one round. ``XOR_RING``: the bits
     of a copy are XORed around the ring and the parity comes back, about 2(n−1)/n bits a link.

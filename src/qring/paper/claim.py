@@ -1,4 +1,4 @@
-"""What a claim is, what is measured for it, and when the measurement agrees with what is predicted.
+"""Claims: their figures, how these are measured, and when they agree with predictions.
 
 A claim is a frozen value. Its figures are either exact, computed once, or sampled in shards of
 independent trials whose sums add up, so that shards can run anywhere and in any order.
@@ -36,7 +36,7 @@ _NORMAL_QUANTILE = 6.109  # of FALSE_ALARM, two-sided
 
 
 class Standing(str, Enum):
-    """What kind of statement a figure is."""
+    """Standing of a figure."""
 
     EXACT = "exact"
     BOUND = "bound"
@@ -54,7 +54,7 @@ class Verdict(str, Enum):
 
 
 class Relation(str, Enum):
-    """How the measured value must stand to the predicted one."""
+    """Relation in which the measured value must stand to the predicted one."""
 
     EQUALS = "="
     AT_MOST = "≤"
@@ -62,7 +62,7 @@ class Relation(str, Enum):
 
 
 class Effort(str, Enum):
-    """How many shards of a sampled figure are drawn."""
+    """Number of shards of a sampled figure that are drawn."""
 
     QUICK = "quick"
     FULL = "full"

@@ -239,7 +239,7 @@ def _write(target: Path, seed: int, content: dict[str, Any]) -> None:
 
 
 def _read(path: Path, seed: int) -> dict[str, Any] | None:
-    """What was kept by this version for this seed; a file that cannot be read was not."""
+    """Results kept by this version for this seed; a file that cannot be read counts as none."""
     try:
         content: dict[str, Any] = json.loads(path.read_text())
         fits = content["stamp"] == _stamp() and content["seed"] == seed

@@ -132,7 +132,7 @@ class Entry:
     bill: Callable[[Any], Any] | None = None
 
     def encoding(self, rows: NDArray[Any]) -> AnyEncoding:
-        """How ``rows``, shape (workers, coords), are encoded where nobody says otherwise.
+        """Default encoding of ``rows``, shape (workers, coords).
 
         Float bits if it sums them; else words of 16 bits over the range of the rows, or as wide as
         whole numbers need.

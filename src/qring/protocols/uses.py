@@ -21,7 +21,7 @@ class Uses(NamedTuple):
     without: str = ""
 
     def unmet(self, arguments: argparse.Namespace) -> str:
-        """What is missing for these options to be used; empty if nothing is."""
+        """Condition that is missing for these options to be used; empty if none is."""
         if self.without and _is_set(arguments, self.without):
             return f"is not used with {self.without}: leave one of the two out"
         if not self.by:

@@ -1,1 +1,1 @@
-"""Who sends which chunk to whom, and when: schedules are data, nothing here moves a byte."""
+"""Schedules as data: rounds of hops, each a chunk from one node to another."""

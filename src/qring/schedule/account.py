@@ -1,4 +1,4 @@
-"""What a schedule puts on each directed link, without any values: the account of a run of it."""
+"""Ledger of a schedule on each directed link, without any values."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ __all__ = ["Flaw", "FlawKind", "check", "contributions", "find_flaw", "holdings"
 
 
 class FlawKind(Enum):
-    """What is wrong with a schedule."""
+    """Fault of a schedule."""
 
     MISPLACED = "misplaced"
     UNREAD = "read before it is there"

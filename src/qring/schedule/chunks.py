@@ -1,4 +1,4 @@
-"""How a vector is cut into one chunk a worker."""
+"""Division of a vector into one chunk a worker."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Blocks = Callable[[int, int], tuple[int, int]]
 
 
 class Folding(NamedTuple):
-    """How n workers become p partners: the first ``pairs`` partners stand for two workers each."""
+    """Folding of n workers into p partners: the first ``pairs`` of these stand for two each."""
 
     workers: int
     partners: int

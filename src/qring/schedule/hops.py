@@ -13,7 +13,7 @@ __all__ = ["Action", "Hop", "HopArrays", "Round", "share_of"]
 
 
 class Action(Enum):
-    """What the receiver does with a message: add it to its own chunk, or keep it instead."""
+    """Action of the receiver on a message: add it to its own chunk, or keep it instead."""
 
     ADD = "add"
     KEEP = "keep"

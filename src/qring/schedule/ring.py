@@ -27,7 +27,7 @@ _MANY = 32
 
 
 class Direction(Enum):
-    """Which way round a phase travels."""
+    """Direction of a phase around the ring."""
 
     CLOCKWISE = "clockwise"
     COUNTER_CLOCKWISE = "counter-clockwise"

@@ -13,7 +13,7 @@ __all__ = ["Collective", "Schedule"]
 
 
 class Collective(Enum):
-    """What a schedule is for: who brings each chunk, and who must hold its sum in the end."""
+    """Collective of a schedule: who brings each chunk, and who must hold its sum in the end."""
 
     ALL_REDUCE = "all-reduce"
     REDUCE_SCATTER = "reduce-scatter"

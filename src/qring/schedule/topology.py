@@ -34,7 +34,7 @@ _SEGMENTS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a topology is asked for: a collective, among so many workers, from or to a root.
+    """Request to a topology: a collective, among so many workers, from or to a root.
 
     ``apart`` allows nodes of their own beside the workers, like a server. ``option`` is what
     follows the topology's name, and empty if nothing does.
@@ -87,12 +87,12 @@ class Topology:
 
     @property
     def name(self) -> str:
-        """What stands before the colon."""
+        """Name before the colon."""
         return self.text.partition(":")[0]
 
     @property
     def option(self) -> str:
-        """What stands after the colon."""
+        """Argument after the colon."""
         return self.text.partition(":")[2]
 
     @property

@@ -50,7 +50,7 @@ def complementary(workers: int) -> Parents:
 
 
 def levels(parents: Parents) -> tuple[int, ...]:
-    """How far every node is from the root.
+    """Distance of every node from the root.
 
     Raises:
         InputError: no root, several, or nodes whose parents form a circle.

@@ -1,1 +1,1 @@
-"""Who learns what: protocols that sum without showing the summands."""
+"""Protocols that sum without showing the summands, and attacks on them."""

@@ -1,4 +1,4 @@
-"""What recorded tests of GHZ states certify: of the states tested, and of copies never tested.
+"""Certificates from recorded tests of GHZ states: on states tested, and copies never tested.
 
 Tests of equal, independent states bound the fidelity of these states. Of a source that nobody
 trusts they say nothing, unless the tested copies were chosen by coins drawn after all copies had
@@ -59,7 +59,7 @@ class MaskYield:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What holds but for probability ``delta``; what does not is ``None``, and ``reasons`` say why.
+    """Bounds that hold but for probability ``delta``; ``None`` where none does, for ``reasons``.
 
     ``fidelity_least`` and ``fidelity_most`` are those of equal, independent states, by ``method``;
     ``pair_disagreement`` bounds how often two of their qubits differ in Z. For any source,

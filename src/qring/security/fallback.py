@@ -1,4 +1,4 @@
-"""What becomes of a sum that a lost worker spoils: no sum, or one by classical secure aggregation.
+"""Fallback of a sum that a lost worker spoils: none, or classical secure aggregation.
 
 Where the sum with the lost worker is known to whoever listens, or can become known, the sum without
 it would tell its gradient: there is nothing to fall back to. On GHZ copies that is every coordinate
@@ -80,7 +80,7 @@ class Spoiled(Aborted):
         return text
 
     def evidence(self) -> dict[str, Any]:
-        """Who was lost, and what may be known."""
+        """Lost workers, and the sums that may be known."""
         return {
             "aborted": "a worker fell silent",
             "lost": list(self.lost),
@@ -107,7 +107,7 @@ class FallenBack(PartialAggregate):
 
 
 class _Begun(NamedTuple):
-    """What the first method leaves: sums of words by holder, spans, who is lost, the account."""
+    """Remains of the first method: sums of words by holder, spans, who is lost, the account."""
 
     sums: NDArray[np.uint64]
     holders: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What a sum of gradients still tells: images read off a dense layer's gradient.
+"""Gradient inversion: images read off a dense layer's gradient in a sum.
 
 A neuron's weight gradient is Σ_s δ_s·x_s over the images s that excite it, its bias gradient
 Σ_s δ_s. Where one image alone excites a neuron, their quotient *is* that image. The attack needs
@@ -111,7 +111,7 @@ def likeness_db(images: NDArray[Any], guesses: Reals) -> Reals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inversion:
-    """How many of the ``images`` that were summed, ``clients`` at a time, came out of the sums."""
+    """Number of the ``images``, summed ``clients`` at a time, that came out of the sums."""
 
     clients: int
     images: int

@@ -1,4 +1,4 @@
-"""What privacy costs, protocol by protocol, for the same sums and the same ε over all rounds.
+"""Cost of privacy, protocol by protocol, for the same sums and the same ε over all rounds.
 
 Every bill is for a whole job: ``rounds`` sums of ``coords`` words by ``workers`` workers. Closed
 forms, so that a job of any size is priced at once. Standing of every ε: bound, finite size, unless
@@ -60,7 +60,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """What a protocol takes for a job, all workers and rounds together unless said otherwise.
+    """Bill of a protocol for a job, all workers and rounds together unless said otherwise.
 
     ``states``: GHZ copies or pairs of the offline phase, of which ``tests`` are measured only to
     test them; ``qubits_sent`` is what sharing them sends. ``memory_qubits``: qubits one worker
@@ -110,7 +110,7 @@ def bills(job: Job) -> tuple[Bill, ...]:
 
 
 class Winner(Enum):
-    """What may be compared."""
+    """Quantities that may be compared."""
 
     QUBITS_SENT = "qubits_sent"
     MEMORY = "memory_qubits"
@@ -118,7 +118,7 @@ class Winner(Enum):
 
 
 def winners(priced: tuple[Bill, ...]) -> dict[str, dict[str, str]]:
-    """Who needs least, among those that hide as much: by adversary, then by what is counted."""
+    """Cheapest protocol among those that hide as much: by adversary, then by quantity."""
     found = {}
     for level in (Protects.OUTSIDER, Protects.COALITIONS):
         order = list(Protects)

@@ -1,4 +1,4 @@
-"""How many bits a qubit carries over noisy pairs.
+"""Bits that a qubit carries over noisy pairs.
 
 Every function states the standing of its figure. Weights are those of (I, X, Y, Z).
 """

@@ -1,4 +1,4 @@
-"""What noise on sums promises and costs: the distributed discrete Gaussian and its rivals.
+"""Privacy and variance of noise on sums: the distributed discrete Gaussian and its rivals.
 
 Sources: Bun and Steinke 2016 (zCDP); Canonne, Kamath and Steinke 2020 (conversion to (ε, δ));
 Kairouz, Liu and Steinke 2021 (sums of discrete Gaussians); Balle and Wang 2018 (the analytic
@@ -77,7 +77,7 @@ def sum_noise_variance(workers: int, local_std: float, step: float) -> float:
 
 
 def wrap_probability(margin: float) -> float:
-    """How often a coordinate of the sum is ``margin`` standard deviations from 0 or more.
+    """Probability that a coordinate of the sum is ``margin`` standard deviations from 0 or more.
 
     Standing: asymptotic, for rotated coordinates that are Gaussian. 6.3e-5 at 4.
     """

@@ -1,4 +1,4 @@
-"""What the check after a masked ring costs and misses, in closed form.
+"""Cost and failure probability of the check after a masked ring, in closed form.
 
 Ours; the bound is that of polynomial hashing over GF(2^m).
 """

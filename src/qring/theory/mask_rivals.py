@@ -249,7 +249,7 @@ def noisy_prices(
 
 
 def cheapest(priced: tuple[NoisyPrice, ...], *, coalitions: bool) -> str | None:
-    """Who sends fewest qubits against an outsider, or against coalitions; limits do not compete.
+    """Winner by qubits against an outsider, or against coalitions; limits do not compete.
 
     Keys from pairs of the same visibility compete, not those of the same noise a qubit.
     """

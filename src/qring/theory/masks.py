@@ -1,4 +1,4 @@
-"""What making masks moves, link by link, in closed form."""
+"""Carriers that making masks takes, link by link, in closed form."""
 
 from __future__ import annotations
 

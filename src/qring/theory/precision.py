@@ -1,4 +1,4 @@
-"""How precisely phases of GHZ states tell a sum, and how many copies that takes.
+"""Precision of sums read from phases of GHZ states, and the copies it takes.
 
 Sources: paper section 3.3 (definition 1, theorem 1, remark 2); what is not in the paper is marked.
 """

@@ -1,4 +1,4 @@
-"""What verification of GHZ copies guarantees, what tampering leaks, and what privacy costs.
+"""Guarantees of verified GHZ copies, leakage by tampering, and the cost of privacy.
 
 Sources: paper section 4; Bouman and Fehr 2010 (sampling); Barnum et al. 2002 (purity testing);
 Bonawitz et al. 2017 (pairwise masks). What is marked "ours" is not in the paper.

@@ -1,4 +1,4 @@
-"""What a ring all-reduce costs, in closed form and exact integers, for any size at once.
+"""Ledger of a ring all-reduce in closed form, in exact integers, for any size at once.
 
 Source: paper section 3.2 and remark 1, with the carries, odd bits and link directions that the
 paper leaves out.

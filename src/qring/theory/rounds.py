@@ -1,4 +1,4 @@
-"""What many rounds tell together: static inputs, and the two ways a bound on them fails.
+"""Leakage of many rounds together: static inputs, and two ways in which a bound on it fails.
 
 Source: paper theorem 3 and lemma 3.
 """

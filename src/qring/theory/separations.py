@@ -1,4 +1,4 @@
-"""What GapIP and TieAudit cost at least, and what their rivals cost, in closed form.
+"""Lower bounds of GapIP and TieAudit, and costs of their rivals, in closed form.
 
 Source: paper section 5, theorems 4 and 5, with the constants that the paper leaves out (theory
 notes, sections 7 and 8). Every function states the standing of its figure.

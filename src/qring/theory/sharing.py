@@ -1,4 +1,4 @@
-"""How GHZ copies reach the workers: what it costs, step by step, and whom one relies on. Ours."""
+"""Distribution of GHZ copies: its cost, step by step, and the nodes one relies on. Ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["SOURCES", "Sharing", "Source", "sharing"]
 
 
 class Source(NamedTuple):
-    """Who sends a worker its qubit, whether it is half of a pair, and whether a bit follows."""
+    """Sender of a worker's qubit, whether it is half of a pair, and whether a bit follows."""
 
     sender: int
     fused: int
@@ -45,11 +45,11 @@ SOURCES: dict[str, Callable[[int, int], Source]] = {
     "tree-pairs": _of_tree,
     "groups": _of_groups,
 }
-"""Where worker k of n, from 1 on, has its qubit from, by distribution."""
+"""Sender of the qubit of worker k of n, from 1 on, by distribution."""
 
 
 class Sharing(NamedTuple):
-    """What it takes to share one GHZ copy. Standing: exact.
+    """Cost of sharing one GHZ copy. Standing: exact.
 
     ``qubits`` sent, ``pairs`` of them fused, ``bits`` of corrections; ``steps`` one after another
     before everybody has its corrected qubit; ``memory``, the most qubits that a worker keeps at a

@@ -91,7 +91,7 @@ class Step:
 
     @property
     def lead_s(self) -> float:
-        """How long before the barrier to start, when it is known: M*/R_e, as late as can be."""
+        """Time before a known barrier at which to start, as late as can be: M*/R_e."""
         return self.needed_memory / self.pairs_per_s
 
     @property

@@ -1,4 +1,4 @@
-"""What an all-reduce costs over every topology, in closed form and exact integers.
+"""Ledger of an all-reduce over every topology, in closed form and exact integers.
 
 D words are cut into chunks whose lengths differ by one at most, the longer ones first. A link
 carries messages: so many words that hold the sum of so many workers' words. All counts follow

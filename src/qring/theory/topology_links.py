@@ -1,4 +1,4 @@
-"""What each link carries, link by link: rings, shards, servers and hierarchies."""
+"""Carriers of each link in closed form: rings, shards, servers and hierarchies."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class Shards(Form):
 
 
 class Server(Form):
-    """Everything to node n, and back."""
+    """Parameter server: all values to node n, and back."""
 
     def rounds(self) -> int:
         """Sequential rounds."""

@@ -1,4 +1,4 @@
-"""What each link carries, link by link: exchanges between partners."""
+"""Carriers of each link in closed form: exchanges between partners."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Folded(Form):
             yield rest, Message(self.coords, distance)
 
     def exchange(self, partner: int, distance: int) -> Iterator[Message]:
-        """What a partner sends to the one at a distance."""
+        """Message of a partner to the one at a distance."""
         group = partner - partner % distance
         paired = max(0, min(self.r, group + distance) - group)
         yield Message(self.coords, distance + paired)

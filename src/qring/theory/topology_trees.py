@@ -1,4 +1,4 @@
-"""What each link carries, link by link: trees."""
+"""Carriers of each link in closed form: trees."""
 
 from __future__ import annotations
 

@@ -63,12 +63,12 @@ class AuditRecord:
 
     @property
     def winner(self) -> str:
-        """Who sends fewer carriers online, ``quantum`` or ``classical``."""
+        """Winner by carriers sent online, ``quantum`` or ``classical``."""
         return "quantum" if self.qubits + self.bits < self.rival_bits else "classical"
 
 
 class Audit(Protocol):
-    """What to ask of one step: a frozen value."""
+    """Question to one step: a frozen value."""
 
     def record(
         self, step: int, products: NDArray[np.float64], mean: dict[str, Tensor], model: nn.Module,
@@ -254,7 +254,7 @@ class AuditHook:
 
 
 def _mean(_: None, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
-    """What DDP does without a hook, to the bit: scale by 1/n, then sum."""
+    """Mean as DDP forms it without a hook, to the bit: scale by 1/n, then sum."""
     buffer = bucket.buffer().mul_(1.0 / dist.get_world_size())
     summed: torch.futures.Future[Any] = dist.all_reduce(buffer, async_op=True).get_future()
     mean: torch.futures.Future[torch.Tensor] = summed.then(lambda future: future.value()[0])

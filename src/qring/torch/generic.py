@@ -36,7 +36,7 @@ class State(Protocol):
 
 
 class Hook(NamedTuple):
-    """What DDP's ``register_comm_hook`` takes: ``model.register_comm_hook(*hook)``."""
+    """Arguments of DDP's ``register_comm_hook``: ``model.register_comm_hook(*hook)``."""
 
     state: State
     mean: Callable[..., Any]

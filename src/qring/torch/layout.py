@@ -20,7 +20,7 @@ __all__ = ["Layout", "untied_tensors"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where each tensor of the untied model is among the flat coordinates: names and shapes."""
+    """Places of the untied model's tensors among the flat coordinates: names and shapes."""
 
     shapes: Mapping[str, tuple[int, ...]]
 

@@ -1,4 +1,4 @@
-"""Which entries of a parametrised weight are equal, or opposite, whatever its parameters are."""
+"""Entries of a parametrised weight that are equal, or opposite, whatever its parameters are."""
 
 from __future__ import annotations
 

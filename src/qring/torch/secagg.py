@@ -382,7 +382,7 @@ def _cut(message: bytes, size: int) -> list[bytes]:
 
 
 def _sealed_by(src: int, roster: _Present, message: bytes) -> dict[int, bytes]:
-    """What ``src`` sealed, by holder."""
+    """Shares that ``src`` sealed, by holder."""
     holders = [worker for worker in roster if worker != src]
     return dict(zip(holders, _cut(message, steps.SEALED_BYTES), strict=True))
 

@@ -76,7 +76,7 @@ class Span:
 
 
 def adapters(adapted: nn.Module, base: nn.Module, *, name: str | None = None) -> Span:
-    """What the low-rank adapters of a module can move: {dB·A + B·dA} of every layer that has one.
+    """Subspace that a module's low-rank adapters can move: {dB·A + B·dA} of every layer with one.
 
     ``adapted`` is a PEFT model or any module with ``lora_A`` and ``lora_B`` parameters beside a
     layer; ``base`` the module whose weights the server trains. ``name`` picks one of several
@@ -123,7 +123,7 @@ def _tangent(name: str, shape: tuple[int, ...], pair: dict[str, Tensor]) -> Tang
 
 
 def leading(module: nn.Module, rank: int) -> Span:
-    """What adapters could move that start at the weights' leading singular vectors.
+    """Subspace of adapters that start at the weights' leading singular vectors.
 
     Of every weight of two or more axes whose smaller side exceeds ``rank``; the start of PiSSA
     (Meng, Wang and Zhang 2024).

@@ -105,7 +105,7 @@ class Ties:
 
 
 def _minus(flat: NDArray[Any], zeros: ZeroRule) -> NDArray[np.bool_]:
-    """Where a gradient is negative."""
+    """Mask of a gradient's negative coordinates."""
     minus: NDArray[np.bool_] = np.asarray(flat < 0)
     if np.count_nonzero(minus) + np.count_nonzero(flat > 0) == len(flat):
         return minus

@@ -1,4 +1,4 @@
-"""Which communication hook sums the gradients of a training run, if any does."""
+"""Communication hook that sums the gradients of a training run, if any does."""
 
 from __future__ import annotations
 

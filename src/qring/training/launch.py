@@ -129,7 +129,7 @@ def _end(ranks: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _stderr() -> int | None:
-    """Where ranks write: results of the command alone go to standard output."""
+    """Output of ranks: results of the command alone go to standard output."""
     try:
         return sys.stderr.fileno()
     except (OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""What to train and over which ring: one frozen value, shared by the launcher and every rank."""
+"""Settings of a training run: one frozen value, shared by the launcher and every rank."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ModelKind(str, Enum):
 
 
 class AuditKind(str, Enum):
-    """What is asked of a training step, beside summing it."""
+    """Audit of a training step, beside its sum."""
 
     NONE = "none"
     TIES = "ties"
@@ -161,7 +161,7 @@ class TrainSettings:
 
     @property
     def coding(self) -> Coding | None:
-        """How links correct their noise.
+        """Correction of the links' noise.
 
         Raises:
             InputError: a code or an emulation that does not exist, or that do not go together.

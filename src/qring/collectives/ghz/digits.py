@@ -48,7 +48,7 @@ _SIGMAS, _RARE = 7, 7
 
 
 class Repetition(Enum):
-    """How a digit is repeated on noisy copies.
+    """Repetition of a digit on noisy copies.
 
     ``MAJORITY`` takes a fixed odd number of copies at once. ``SEQUENTIAL`` takes copies one by
     one until one value leads by k; fewer copies on average, more rounds.

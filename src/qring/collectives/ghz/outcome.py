@@ -1,4 +1,4 @@
-"""How a sum in GHZ phases ends without a sum."""
+"""Outcome of GHZ aggregation that ends without a sum."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class GhzAborted(Aborted):
         return f"aborted: {GivenUpError(self.block, self.attempts)}"
 
     def evidence(self) -> dict[str, Any]:
-        """What could not be read, and how often it was tried."""
+        """Blocks that could not be read, and the number of attempts."""
         return {
             "aborted": "a block of coordinates failed its checksum to the last attempt",
             "block": self.block,

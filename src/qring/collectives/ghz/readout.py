@@ -1,4 +1,4 @@
-"""What all readouts share: how a batch of GHZ copies is turned into sums."""
+"""Interface of all readouts: a batch of GHZ copies is turned into sums."""
 
 from __future__ import annotations
 

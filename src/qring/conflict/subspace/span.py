@@ -161,7 +161,7 @@ class Coordinates:
 
 
 class Parity(Enum):
-    """Which combination of two coordinates: (e_i − e_j)/√2, or (e_i + e_j)/√2."""
+    """Combination of two coordinates: (e_i − e_j)/√2, or (e_i + e_j)/√2."""
 
     ODD = "odd"
     EVEN = "even"

@@ -53,7 +53,7 @@ class Decoded(NamedTuple):
 
     @property
     def lost(self) -> NDArray[np.bool_]:
-        """Which frames no error pattern was found for."""
+        """Frames that no error pattern was found for."""
         return self.passes < 0
 
 

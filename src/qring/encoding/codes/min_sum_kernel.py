@@ -184,7 +184,7 @@ def _check(
 def _wrong(
     belief: _Int16, wanted: _Int16, starts: _Int32, columns: _Int32, shifts: _Int32
 ) -> NDArray[np.bool_]:
-    """Which frames' signs do not explain the syndrome."""
+    """Frames whose signs do not explain the syndrome."""
     wrong = np.zeros(len(belief), np.bool_)
     for row in range(len(starts) - 1):
         sign = wanted[:, row].copy()

@@ -1,4 +1,4 @@
-"""Which copies an adversary goes for."""
+"""Selection of the copies that an adversary tampers with."""
 
 from __future__ import annotations
 

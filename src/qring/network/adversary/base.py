@@ -1,4 +1,4 @@
-"""What an adversary is: what she does to copies, who is on her side, what she has seen."""
+"""Adversaries: their tampering, the nodes on their side, the announcements they have seen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Adversary", "History", "Interceptor", "Public", "Source"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Public:
-    """What everybody heard of one verification: copies shared, copies tested, tests failed."""
+    """Public record of one verification: copies shared, copies tested, tests failed."""
 
     copies: int
     tested: int
@@ -30,7 +30,7 @@ History = tuple[Public, ...]
 
 
 class Source(Protocol):
-    """What an eavesdropper does to copies on their way. A frozen value."""
+    """Tampering of an eavesdropper with copies on their way. A frozen value."""
 
     def tamper(
         self,
@@ -47,7 +47,7 @@ class Source(Protocol):
 
 
 class Interceptor(Protocol):
-    """What an eavesdropper does to messages on the pairs that she supplied. A frozen value."""
+    """Tampering of an eavesdropper with messages on pairs that she supplied. A frozen value."""
 
     def alter(
         self, message: NDArray[np.uint8], bits: int, *, src: int, dst: int, round_: int

@@ -1,4 +1,4 @@
-"""What an eavesdropper who supplied the pairs can do to messages of a superdense ring.
+"""Attacks on messages of a superdense ring by an eavesdropper who supplied the pairs.
 
 She measures both halves of what she kept or resent, so she reads every message, and hands on
 whatever she likes: to each receiver something else.

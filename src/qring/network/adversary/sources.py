@@ -1,4 +1,4 @@
-"""What an eavesdropper can do to GHZ copies on their way, one frozen value each.
+"""Attacks on GHZ copies on their way, one frozen value each.
 
 Each says what it leaves the workers with and what she knows or holds afterwards.
 """

@@ -26,7 +26,7 @@ from qring.network.noise import BellDiagonal
 __all__ = ["REPORT_BITS", "Estimate", "Flips", "observed"]
 
 REPORT_BITS = 16
-"""What the receiver adds to the acknowledgement of a message."""
+"""Bits that the receiver adds to the acknowledgement of a message."""
 
 _START, _MEMORY, _PROBE_EVERY, _MARGIN = 0.80, 16, 16, 2.0
 _STRONGEST = 0.86  # the lowest fidelity at which codes pay; probing plans for it
@@ -41,7 +41,7 @@ class Flips(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What both ends of a link believe of its pairs; ``flips`` is the rate of flipped bits."""
+    """Estimate of a link's pairs that both ends share; ``flips`` is the rate of flipped bits."""
 
     flips: float = (1 - _START) * 2 / 3
     deviation: float = 0.0
@@ -73,7 +73,7 @@ class Estimate(NamedTuple):
 
 
 def observed(code: LdpcCode, unsatisfied: NDArray[np.int64], frames: int) -> Flips:
-    """What unsatisfied checks a row, shape (rows,), of ``frames`` frames tell."""
+    """Flip rate that unsatisfied checks a row, shape (rows,), of ``frames`` frames tell of."""
     weights = np.diff(code.starts).astype(np.float64)
     share = np.minimum(unsatisfied / (frames * code.lift), 0.499)
     rates = (1 - (1 - 2 * share) ** (1 / weights)) / 2

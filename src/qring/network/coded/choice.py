@@ -55,7 +55,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a message travels. Without any segment it goes as plain bits, without a digest."""
+    """Segments that a message travels in. Without any it goes as plain bits, without a digest."""
 
     segments: tuple[Segment, ...]
 

@@ -1,4 +1,4 @@
-"""How links correct noise, as data, and what corrections took."""
+"""Noise correction of links, as data, and the account of corrections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Standing: bound, where the keyed 64-bit hash of a message acts as a random funct
 
 
 class Code(Enum):
-    """Which codes a link may use. ``AUTO``: whichever is cheapest for the message."""
+    """Codes that a link may use. ``AUTO``: whichever is cheapest for the message."""
 
     AUTO = "auto"
     BCH = "bch"
@@ -26,7 +26,7 @@ class Code(Enum):
 
 
 class Emulation(Enum):
-    """How the fate of frames is found.
+    """Emulation of the frames' fate.
 
     ``DECODED``: errors are drawn and decoders run; exact. ``SAMPLED``: errors are drawn and a
     frame counts as lost if there are more than its code corrects; exact for BCH codes, the only
@@ -41,7 +41,7 @@ class Emulation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coding:
-    """How links correct noise.
+    """Noise correction of links.
 
     ``code`` says which codes they may use, ``emulation`` how the fate of frames is found. With
     ``adaptive`` a link does not know the noise of its pairs: it starts with the strongest code and
@@ -95,7 +95,7 @@ class Coding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections:
-    """What coded links did in a run: messages, frames by fate, and the rounds of retransmissions.
+    """Account of a run's coded links: messages, frames by fate, and the rounds of retransmissions.
 
     ``lost`` counts frames that had to be completed or sent again, each time; ``plain`` messages
     went as classical bits, since no code pays for their length and noise.

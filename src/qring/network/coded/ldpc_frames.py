@@ -35,7 +35,7 @@ Decoder = Callable[[LdpcCode, Bits, Laws], Decoded]
 
 
 class Delivery(NamedTuple):
-    """What it took: frames still lost after each attempt, and unsatisfied checks of the first.
+    """Delivered data, frames still lost after each attempt, unsatisfied checks of the first.
 
     ``lost[k]`` frames of ``frames`` needed attempt k+2. ``unsatisfied`` are by row of checks.
     """

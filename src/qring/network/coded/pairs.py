@@ -28,7 +28,7 @@ _LANES = np.array([6, 4, 2, 0], np.uint8)
 
 
 class PairSource(Protocol):
-    """Where a link's pairs come from, in order of use."""
+    """Source of a link's pairs, in order of use."""
 
     def take(self, count: int) -> tuple[Labels, NDArray[np.float64]]:
         """Errors of the next ``count`` pairs, and what is known of their law.
@@ -38,7 +38,7 @@ class PairSource(Protocol):
 
 
 class Disturbance(Protocol):
-    """What pairs do to a frame of four a byte, as an engine simulates it."""
+    """Errors of pairs on a frame of four a byte, as an engine simulates them."""
 
     def disturb(self, frame: NDArray[np.uint8], pairs: int) -> None:
         """XOR the errors of ``pairs`` pairs onto ``frame``."""

@@ -28,7 +28,7 @@ __all__ = ["Receipt", "send"]
 
 
 class Receipt(NamedTuple):
-    """What one message took.
+    """Carriers and attempts of one message.
 
     ``pairs`` were shared, one half of each sent; ``plain_bits`` went forward and ``ack_bits``
     back. ``attempts`` is the number of rounds until the last frame had arrived, at least one;
@@ -87,7 +87,7 @@ def send(
 
 
 class _Sent(NamedTuple):
-    """What one segment took."""
+    """Carriers and losses of one segment."""
 
     pairs: int
     plain_bits: int

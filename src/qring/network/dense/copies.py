@@ -103,7 +103,7 @@ def measure_x(copies: Sequence[DenseCopy], phases: NDArray[np.float64]) -> NDArr
 
 
 def eigenvalue(letters: str) -> int:
-    """What the GHZ state has for this product of Paulis: +1, −1, or 0 if it has no value."""
+    """Expectation of this product of Paulis in the GHZ state: +1, −1, or 0 if it has no value."""
     paulis: dict[str, Matrix] = {"X": X, "Y": Y, "Z": Z}
     operator: Matrix = np.ones((1, 1), np.complex128)
     for letter in letters:

@@ -40,7 +40,7 @@ CX: Matrix = np.eye(4, dtype=np.complex128)[[0, 1, 3, 2]]
 
 
 class Representation(Enum):
-    """How a state is kept: as a vector, noise then being drawn, or as a density matrix."""
+    """Representation of a state: as a vector, noise then being drawn, or as a density matrix."""
 
     VECTOR = "state vector"
     MATRIX = "density matrix"

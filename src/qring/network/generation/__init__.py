@@ -1,1 +1,1 @@
-"""How entanglement is made: from physical parameters to probability, rate and state."""
+"""Generation of entanglement: probability, rate and state from physical parameters."""

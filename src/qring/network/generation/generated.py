@@ -1,4 +1,4 @@
-"""What a way to make pairs yields: probability of an attempt, rate, state."""
+"""Yield of a way to make pairs: probability of an attempt, rate, state."""
 
 from __future__ import annotations
 

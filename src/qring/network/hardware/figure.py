@@ -13,7 +13,7 @@ __all__ = ["Figure", "Provenance"]
 
 
 class Provenance(str, Enum):
-    """Where a figure comes from.
+    """Standing of a figure.
 
     ``READ``: in the source itself. ``SECOND_HAND``: in another page about it. ``UNVERIFIED``:
     quoted from memory, and nobody could check it. ``DERIVED``: calculated from other figures.

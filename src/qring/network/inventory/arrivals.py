@@ -21,14 +21,14 @@ _PIECE = 1 << 20
 
 
 class Spacing(Enum):
-    """How births follow one another. ``RANDOM``: a Poisson process. ``REGULAR``: evenly."""
+    """Arrival process of pairs. ``RANDOM``: a Poisson process. ``REGULAR``: evenly."""
 
     RANDOM = "random"
     REGULAR = "regular"
 
 
 class Births(Protocol):
-    """Where birth times come from, in order."""
+    """Source of birth times, in order."""
 
     def more(self, count: int) -> Times:
         """The next ``count`` birth times."""

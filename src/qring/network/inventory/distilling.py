@@ -23,7 +23,7 @@ _LABEL = {(bit, phase): k for k, (bit, phase) in enumerate(zip(_BIT, _PHASE, str
 
 
 class Recurrence(Enum):
-    """How two pairs are compared.
+    """Protocol that compares two pairs.
 
     ``BBPSSW`` twirls what is left to a Werner pair (PRL 76, 722 (1996)); ``DEJMPS`` turns both
     pairs so that Y errors become phase flips, and keeps the law as it comes (PRL 77, 2818 (1996)).

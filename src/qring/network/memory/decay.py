@@ -17,7 +17,7 @@ __all__ = ["Decay", "Rest"]
 
 
 class Rest(Enum):
-    """Where a qubit ends that is left alone for long.
+    """Steady state of a qubit that is left alone for long.
 
     ``MIXED``: in the completely mixed state; a Pauli channel, the twirled form. ``GROUND``: in
     |0⟩; amplitude damping.

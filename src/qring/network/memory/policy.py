@@ -14,14 +14,14 @@ __all__ = ["Memory", "OnFull", "Order"]
 
 
 class OnFull(Enum):
-    """What happens to a pair that is made while the memory is full."""
+    """Rule for a pair that is made while the memory is full."""
 
     OVERWRITE_OLDEST = "overwrite-oldest"
     DROP_NEW = "drop-new"
 
 
 class Order(Enum):
-    """Which of the stored pairs is used first."""
+    """Order in which stored pairs are used."""
 
     OLDEST_FIRST = "oldest-first"
     FRESHEST_FIRST = "freshest-first"

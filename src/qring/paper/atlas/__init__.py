@@ -1,4 +1,4 @@
-"""What can be asked of an aggregate, and what it costs: an atlas with sources."""
+"""Atlas of statistics of an aggregate: costs, with sources."""
 
 from qring.paper.atlas import process, relation, value
 

@@ -43,7 +43,7 @@ class Rounds(str, Enum):
 
 
 class Winner(str, Enum):
-    """What a comparison of carriers comes to; any bits halve if dense-coded, an ebit a qubit."""
+    """Result of a comparison of carriers; any bits halve if dense-coded, an ebit a qubit."""
 
     QUANTUM = "quantum"
     UNASSISTED = "quantum, if no ebits"
@@ -153,7 +153,7 @@ class Entry:
         return classical / quantum if quantum < math.inf else 0.0
 
     def winner(self, point: Point) -> Winner:
-        """Who sends fewer carriers at this point, and whether dense coding of bits undoes it."""
+        """Winner by carriers at this point, and whether dense coding of bits undoes it."""
         ratio = self.ratio(point)
         if self.best(Side.QUANTUM, point) == math.inf:
             return Winner.DENSE_CODING

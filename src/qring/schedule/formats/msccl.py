@@ -67,7 +67,7 @@ class Algorithm:
 
 
 class _Element(Protocol):
-    """What is used of an element of XML."""
+    """Attributes used of an element of XML."""
 
     tag: str
     attrib: Mapping[str, str]

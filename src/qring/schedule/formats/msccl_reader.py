@@ -53,7 +53,7 @@ def read_msccl(text: bytes) -> Schedule:
 
 
 class _Layout(NamedTuple):
-    """Where the buffers of a GPU lie among its slots."""
+    """Places of a GPU's buffers among its slots."""
 
     algorithm: Algorithm
     chunks: int

@@ -71,7 +71,7 @@ def write_msccl(schedule: Schedule) -> str:
 
 
 class _Buffers(NamedTuple):
-    """Where slots lie in a GPU's buffers."""
+    """Places of slots in a GPU's buffers."""
 
     schedule: Schedule
     mine: int
@@ -100,7 +100,7 @@ class _Operation(NamedTuple):
 
 @dataclass(slots=True)
 class _Use:
-    """Who wrote to a slot, and who has read it since: (thread block, step)."""
+    """Writer of a slot, and its readers since: (thread block, step)."""
 
     written: list[tuple[int, int]] = field(default_factory=list)
     read: list[tuple[int, int]] = field(default_factory=list)

@@ -17,14 +17,14 @@ Clock = NDArray[np.int32]
 
 @dataclass(slots=True)
 class _Touched:
-    """Who wrote to a slot last, and who has read it since: (thread, its steps done by then)."""
+    """Last writer of a slot, and its readers since: (thread, its steps done by then)."""
 
     written: tuple[int, int] | None = None
     read: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Clocks:
-    """What every thread knows to have happened: for each thread, how many of its steps.
+    """Vector clock of every thread: for each thread, how many of its steps have happened.
 
     ``names[t]`` says in words which thread is number t; ``kept`` are the (thread, step) that others
     wait for. Source: Mattern, Virtual time and global states of distributed systems (1989).

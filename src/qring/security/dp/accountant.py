@@ -1,4 +1,4 @@
-"""What many noisy rounds tell: ε from noise, noise from ε, central or shared out, and a budget.
+"""Accountant of noisy rounds: ε from noise, noise from ε, central or shared out, and a budget.
 
 Central: a Gaussian added once by a trusted server, to sums of clients that take part with
 probability q each (Poisson sampling). That sampling amplifies privacy is the theorem of Mironov,

@@ -1,4 +1,4 @@
-"""What is promised, and the mechanism that keeps it: frozen values, ready to be agreed upon."""
+"""Privacy promise, and the mechanism that keeps it: frozen values, ready to be agreed upon."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Promise:
 
     @property
     def delta_of_noise(self) -> float:
-        """What is left of δ for the noise."""
+        """Part of δ that is left for the noise."""
         return self.delta * (1 - _SPARED) if self.unit is Unit.EXAMPLE else self.delta
 
 

@@ -39,7 +39,7 @@ def all_words(setting: Setting) -> Words:
 
 
 def ring_messages(words: Words, word_bits: int, chunk: int, heard_by: int | None) -> list[Words]:
-    """What crosses the ring for a coordinate of ``chunk``: on all links, or into one worker."""
+    """Messages of the ring for a coordinate of ``chunk``: on all links, or into one worker."""
     workers = len(words)
     held = list(words)
     messages = []

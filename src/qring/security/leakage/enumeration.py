@@ -32,7 +32,7 @@ _LARGEST = 1 << 23
 
 
 class Enumerated(NamedTuple):
-    """What all transcripts tell on the last worker's word, and probability of the right sum."""
+    """Leakage of all transcripts on the last worker's word, and probability of the right sum."""
 
     told: Told
     sum_correct: float

@@ -156,7 +156,7 @@ def groups(workers: int, word_bits: int, known: tuple[int, ...] = ()) -> Groups:
 
 
 def told(table: Table, group: Groups, word_bits: int) -> Told:
-    """What one view tells, times its probability: H(X) less the entropy that is left, in bits.
+    """Information of one view, times its probability: H(X) less the entropy that is left, in bits.
 
     ``table`` holds the view's probability together with each combination of words.
     """

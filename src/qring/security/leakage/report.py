@@ -1,4 +1,4 @@
-"""What an experiment was, and what it found."""
+"""Report of a leakage experiment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Z = 3.2905  # its normal quantile, two-sided
 
 
 class Standing(Enum):
-    """How far a figure can be trusted."""
+    """Standing of a figure."""
 
     EXACT = "exact"
     BOUND = "bound, finite size"
@@ -68,7 +68,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """What an attack tells of the last worker's word, in bits, and what it costs the attacker.
+    """Leakage of an attack on the last worker's word, in bits, and its cost to the attacker.
 
     ``leak_bits`` is what the attacker's view tells, ``leak_with_sum_bits`` what the view and the
     true sum tell together, for one who hears of it later. Both are 0 of an honest sum.

@@ -99,10 +99,10 @@ class Attempts:
 
     @property
     def ledger(self) -> Ledger:
-        """What all runs and their checks sent."""
+        """Ledger of all runs and their checks."""
         return self.run.ledger() + self._others
 
     @property
     def lost(self) -> tuple[int, ...]:
-        """Who has fallen silent."""
+        """Workers that have fallen silent."""
         return self.settlement.lost(len(self._words))

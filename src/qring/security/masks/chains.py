@@ -33,7 +33,7 @@ Spoken = dict[int, tuple[Words, Words]]
 
 
 class State(Enum):
-    """Where a chunk stands: on its way or at its end, stopped, or given up."""
+    """State of a chunk: on its way or at its end, stopped, or given up."""
 
     MOVING = "moving"
     STOPPED = "stopped"
@@ -110,7 +110,7 @@ class Chain:
 
 
 class Ridden(NamedTuple):
-    """How a ring ended: every worker's memory, shape (workers, words), the chains, the lost."""
+    """Result of a ring: every worker's memory, shape (workers, words), the chains, the lost."""
 
     memory: Words
     chains: tuple[Chain, ...]

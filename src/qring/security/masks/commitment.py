@@ -24,7 +24,7 @@ _WORDS = COMMITMENT_BITS // 64
 
 
 class Opened(NamedTuple):
-    """What workers announced, shape (workers, count), and who broke its commitment."""
+    """Announcements of workers, shape (workers, count), and who broke its commitment."""
 
     said: Words
     broken: tuple[int, ...]

@@ -46,7 +46,7 @@ Words = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskLabel:
-    """What a file holds: ``masks`` masks mod 2^B of one of ``workers`` workers.
+    """Label of a file: ``masks`` masks mod 2^B of one of ``workers`` workers.
 
     ``batch``, 16 random bytes, is common to the files that were made together. ``epsilon`` bounds
     what all uses of the batch give away, if at most ``withstood`` words' copies were corrupted, and
@@ -79,7 +79,7 @@ class MaskLabel:
 
     @property
     def sums(self) -> int:
-        """Where the check sums of blocks begin."""
+        """Offset of the check sums of blocks."""
         return _DATA + self.masks * self.pair
 
     def packed(self) -> bytes:

@@ -1,4 +1,4 @@
-"""How a simulation brings together what workers hold that live in different processes."""
+"""Gathering, for the simulation, of words that live in different processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Words = NDArray[np.uint64]
 
 
 class Gathering(Protocol):
-    """How a simulation brings together the words of all workers, on whose sum the copies depend.
+    """Gathering, for the simulation, of all workers' words, on whose sum the copies depend.
 
     ``own`` has a row for each worker that lives here. It is no part of the protocol.
     """

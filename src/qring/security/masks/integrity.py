@@ -70,7 +70,7 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityVerdict:
-    """What the check found. ``epsilon`` bounds the probability that a wrong result passed.
+    """Verdict of the check. ``epsilon`` bounds the probability that a wrong result passed.
 
     ``differing`` are honest workers whose results are not worker 0's (of the honest ones, the
     first's); ``links`` are those (src, dst) whose two ends know different messages.

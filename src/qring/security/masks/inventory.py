@@ -19,7 +19,7 @@ __all__ = ["Inventory", "fill", "mask_path", "writers"]
 
 
 def mask_path(folder: Path, worker: int) -> Path:
-    """Where a worker's masks lie."""
+    """Path of a worker's masks."""
     return folder / NAME.format(worker)
 
 

@@ -1,4 +1,4 @@
-"""What lost workers leave of a vector, over all attempts to sum it.
+"""Chunks of a vector after losses of workers, over all attempts to sum it.
 
 Attempts on the same words count together: a word is out if it was sent in any of them. What
 remains of a stopped chunk is cut where earlier attempts differ, so that every piece is judged by
@@ -69,7 +69,7 @@ class Settlement:
         return _numbers(self.pieces)
 
     def lost(self, workers: int) -> tuple[int, ...]:
-        """Who has fallen silent, of ``workers``."""
+        """Workers that have fallen silent, of ``workers``."""
         return tuple(worker for worker in range(workers) if worker not in self.left)
 
     def absorb(self, ridden: Ridden, total: Words, sum_bits: int) -> tuple[int, ...]:

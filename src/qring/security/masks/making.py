@@ -182,7 +182,7 @@ class MaskMaking:
 
 
 class Made(NamedTuple):
-    """How the making of a batch ended: well, without a ``reason``, or not.
+    """Outcome of making a batch: well, without a ``reason``, or not.
 
     ``liars`` did not open what they had committed to.
     """
@@ -214,7 +214,7 @@ class MaskStore:
 
 
 class Store(Protocol):
-    """Where masks go as they are made, and come from once more to be checked."""
+    """Store that masks go to as they are made, and come from once more to be checked."""
 
     def keep(self, own: Words, total: Words) -> None:
         """Take in the next masks, shape (rows, count), and their sums, shape (count,)."""

@@ -1,4 +1,4 @@
-"""What workers agree on before they make masks from noisy copies.
+"""Terms of a batch of masks from noisy copies.
 
 All figures follow from the noise that is expected, ε, and the rate at which honest runs may abort;
 they are chosen before anything is shared. Proof of the bound:

@@ -1,4 +1,4 @@
-"""How a sum under masks ends: with the sum, or aborted, with the evidence either way."""
+"""Outcome of a sum under masks: the sum, or an abort, with the evidence either way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PrivateAborted", "PrivateAggregate", "Reason"]
 
 
 class Reason(Enum):
-    """Why there is no sum."""
+    """Reason for which there is no sum."""
 
     TAMPERED = "a tested copy was not what it should be"
     UNDECODED = "noise left digits of the masks' sums that could not be corrected"
@@ -104,7 +104,7 @@ class PrivateAborted(Aborted):
         return text
 
     def evidence(self) -> dict[str, Any]:
-        """What ended the run, as plain values ready for JSON."""
+        """Evidence of the abort, as plain values ready for JSON."""
         found: dict[str, Any] = {"aborted": self.reason.value, "lost": list(self.lost)}
         found["spans"] = [span.row() for span in self.spans]
         if self.verdict is not None:

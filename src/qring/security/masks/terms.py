@@ -1,4 +1,4 @@
-"""What workers agree on before they make masks: how many copies, tests and words it takes.
+"""Terms of a batch of masks: the copies, tests and words it takes.
 
 Of M copies, T random ones are measured in Z after all were received. Were more than K of them
 corrupted, all tests pass with probability at most (1−T/M)^K; by the square root that coherent

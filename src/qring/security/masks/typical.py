@@ -1,4 +1,4 @@
-"""How many patterns of errors pass the tests of noisy copies: what privacy amplification must beat.
+"""Number of error patterns that pass the tests of noisy copies, for privacy amplification to beat.
 
 A level of digits has N copies. Let w bound its errors (copies on which a pair of workers
 disagree) if at most c of T tests showed one. Errors of lower levels borrow into it: given these and

@@ -109,7 +109,7 @@ class SecAgg:
         return _Roles(self, terms, gradients, run, progress).outcome()
 
     def terms(self, workers: int) -> Terms:
-        """What ``workers`` workers must agree on beforehand.
+        """Parameters that ``workers`` workers must agree on beforehand.
 
         Raises:
             InputError: too few workers, or a threshold or server that does not fit them.
@@ -166,7 +166,7 @@ def default_threshold(workers: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What all workers agreed on, with B as ``sum_bits``."""
+    """Parameters that all workers agreed on, with B as ``sum_bits``."""
 
     workers: int
     threshold: int
@@ -329,14 +329,14 @@ class _Roles:
         return terms.accepted(method.encoding, total, self._run.ledger(), self._present, reveals)
 
     def _among(self, worker: int, those: Mapping[int, T]) -> Mapping[int, T]:
-        """Which of ``those`` hold ``worker``'s shares: itself and its neighbours."""
+        """Workers among ``those`` that hold ``worker``'s shares: itself and its neighbours."""
         if self._graph is None:
             return those
         near = sorted((worker, *self._graph.around(worker)))
         return {other: those[other] for other in near if other in those}
 
     def _near(self, worker: int, those: Mapping[int, T]) -> int:
-        """How many of ``those`` are neighbours of ``worker``."""
+        """Number of ``those`` that are neighbours of ``worker``."""
         among = self._among(worker, those)
         return len(among) - (worker in among)
 
@@ -353,7 +353,7 @@ class _Roles:
         return None if enough else Reason.NEIGHBOURS
 
     def _left(self, stage: Stage) -> tuple[int, ...]:
-        """Who has not fallen silent by the end of ``stage``."""
+        """Workers that have not fallen silent by the end of ``stage``."""
         order = list(Stage)
         return tuple(
             worker

@@ -1,4 +1,4 @@
-"""How a secure aggregation ends: with a sum, or aborted, with the evidence either way."""
+"""Outcome of a secure aggregation: a sum, or an abort, with the evidence either way."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Stage(Enum):
 
 
 class Reason(Enum):
-    """Why a run ended without a sum."""
+    """Cause of a run that ended without a sum."""
 
     TOO_FEW = "fewer workers than the threshold are left"
     DROPOUT = "a worker dropped out and on_dropout is abort"
@@ -42,7 +42,7 @@ class Reason(Enum):
 
 
 class Reveal(NamedTuple):
-    """What one worker shows the server in the end: its shares of others' secrets, by owner.
+    """Disclosure of one worker to the server: its shares of others' secrets, by owner.
 
     ``seeds`` are shares of self-masks, of workers whose masked words arrived; ``keys`` are shares
     of mask keys, of workers lost before. No owner is in both.
@@ -54,7 +54,7 @@ class Reveal(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """Who took part, stage by stage, and every share that was revealed to the server, by holder."""
+    """Participants by stage, and the shares revealed to the server, by holder."""
 
     present: Mapping[Stage, tuple[int, ...]]
     revealed: Mapping[int, Reveal]

@@ -56,7 +56,7 @@ _MASK = b"qring secagg mask"
 
 
 class PublicKeys(NamedTuple):
-    """What a worker advertises: 32 bytes for the channel of shares, 32 for masks."""
+    """Advertisement of a worker: 32 bytes for the channel of shares, 32 for masks."""
 
     channel: bytes
     mask: bytes
@@ -71,7 +71,7 @@ class Shares(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Secrets:
-    """What a worker keeps to itself for one sum, and never uses again.
+    """Secrets of a worker for one sum, never used again.
 
     Agreed keys are bound to ``session``, which names the sum.
     """
@@ -85,7 +85,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Sharing:
-    """What :func:`share` leaves: its own share and channel keys to keep, messages to send."""
+    """Result of :func:`share`: its own share and channel keys to keep, messages to send."""
 
     own: Shares
     channels: Mapping[int, bytes]

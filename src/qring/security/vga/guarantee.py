@@ -1,4 +1,4 @@
-"""What accepted tests guarantee, in figures and in words.
+"""Guarantees of accepted tests, in figures and in words.
 
 For a protocol's own use: what to print, and how many tests to make. Closed forms of what will be
 *observed* live in :mod:`qring.theory`.
@@ -26,7 +26,7 @@ _FLAGGED = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarantee:
-    """What is known of copies that were accepted.
+    """Guarantee on copies that were accepted.
 
     Either ``epsilon``, the whole round's distance from learning sums only; or, where there is
     none, that but for probability ``failure`` at most ``bad_copies`` of the copies are bad. A bad
@@ -58,7 +58,7 @@ def epsilon_after(checks: int) -> float:
 
 
 def of_hashed(checks: int, phase_checks: int) -> Guarantee:
-    """What passing these checks guarantees, against dishonest nodes as well."""
+    """Guarantee of passing these checks, against dishonest nodes as well."""
     epsilon = epsilon_after(checks)
     return Guarantee(
         epsilon=epsilon,
@@ -72,7 +72,7 @@ def of_hashed(checks: int, phase_checks: int) -> Guarantee:
 
 
 def of_perfect_pass(data: int, tested: int, failure: float) -> Guarantee:
-    """What it means that ``tested`` copies passed a random stabiliser each, and ``data`` are used.
+    """Guarantee if ``tested`` copies passed a random stabiliser each, and ``data`` are used.
 
     A bad copy among k is caught with probability at least p·T/(N+T), and the fates of copies
     drawn without replacement are less spread than with: P(accept) ≤ (1 − p·T/(N+T))^k.
@@ -94,7 +94,7 @@ def of_perfect_pass(data: int, tested: int, failure: float) -> Guarantee:
 
 
 def of_tolerated(data: int, tested: int, tolerated: float, failure: float) -> Guarantee:
-    """What it means that at most a fraction ``tolerated`` of the tests failed.
+    """Guarantee if at most a fraction ``tolerated`` of the tests failed.
 
     Serfling: had all copies been tested, at most τ + ν of the data would have failed; Hoeffding:
     so at most b are bad, where b/2 − √(b·ln(2/δ)/2) = (τ+ν)·N.

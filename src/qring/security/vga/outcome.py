@@ -1,4 +1,4 @@
-"""How a verified sum ends: with what was tested and what that guarantees, or rejected."""
+"""Outcome of a verified sum: tests and their guarantee, or a rejection."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class VgaAggregate(GhzAggregate):
 
 
 class Cause(Enum):
-    """Why a run ended without a sum."""
+    """Cause of a run that ended without a sum."""
 
     TESTS_FAILED = "copies failed their tests"
     RAN_OUT = "the readout needed more copies than had been verified"

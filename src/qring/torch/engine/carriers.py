@@ -106,7 +106,7 @@ class Carriers:
         self._run.end_rounds(count)
 
     def ledger(self) -> Ledger:
-        """Everything charged so far."""
+        """Ledger of all charges so far."""
         return self._run.ledger()
 
     def _link(self, dst: int, exact: bool) -> Link:

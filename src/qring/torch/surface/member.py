@@ -102,7 +102,7 @@ class Member(ProcessGroup):
     # The account
 
     def ledger(self) -> Ledger:
-        """What this rank has sent."""
+        """Ledger of this rank's messages."""
         return self._node.carriers.ledger() + self._messages.carriers.ledger()
 
     def reset_ledger(self) -> None:

@@ -1,4 +1,4 @@
-"""What an attack is."""
+"""Interface of attacks."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def _ring(setting: Setting, _rng: np.random.Generator) -> Leak:
 
 
 def _superdense(setting: Setting, rng: np.random.Generator) -> Leak:
-    """Who makes the pairs, or swaps her own in, can Bell-measure each qubit and send it on."""
+    """Wiretap of one who makes the pairs: she Bell-measures each qubit and sends it on."""
     found = _ring(setting, rng)
     meaning = "with pairs of her own she reads every coded qubit and sends it on: all is told"
     return replace(found, meaning=meaning)

@@ -38,7 +38,7 @@ _SEALED = 4 + steps.SEALED_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a client insists on, whatever the server offers.
+    """Requirements of a client, whatever the server offers.
 
     Args:
         withstands: corrupt neighbours, the server's own client among them, that together with the

@@ -25,7 +25,7 @@ _HEAD = 4 + 1 + 1 + 32 + 4 + 8
 
 
 class Kind(IntEnum):
-    """What a message is; odd ones up to 9 come from the server, and so on in turn."""
+    """Kind of a message; odd ones up to 9 come from the server, and so on in turn."""
 
     OFFER = 1
     ADVERTISE = 2

@@ -1,4 +1,4 @@
-"""What the server offers to sum: everything that all clients must see alike.
+"""Offer of the server: everything that all clients must see alike.
 
 The session that all later messages name is the SHA-256 of the offer, so clients that were told
 different things do not understand each other.
@@ -105,7 +105,7 @@ class Offer:
 
     @cached_property
     def graph(self) -> Graph:
-        """Who is a neighbour of whom."""
+        """Neighbours by client."""
         plan = Neighbourhood(
             workers=len(self.members), degree=self.degree, threshold=self.threshold,
             lost=0, corrupt=0, corrupt_near=0, rates=Neighbours(),
