@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from qring.atomic import check_writable, write_text
+from qring.cli.answer import answer
 from qring.cli.show import table
 from qring.errors import InputError
 from qring.paper.atlas import ENTRIES
@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
         check_writable(arguments.page)
         write_text(arguments.page, atlas_page(point))
     if arguments.json:
-        print(json.dumps(as_json(chosen, point), ensure_ascii=False))
+        print(answer(arguments, as_json(chosen, point)))
         return 0
     print(f"d = {point.coords:,}, {point.workers} workers, epsilon {point.epsilon:g}, delta "
           f"{point.delta:g}, margin {point.margin:g}\n")  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qring.cli.answer import answer
 from qring.cli.rivalry import beside, winner
 from qring.cli.show import count, table
 from qring.cli.subspace_files import read_subspace
@@ -71,24 +71,30 @@ def _run(arguments: argparse.Namespace) -> int:
         gradient=gradient,
         word_bits=min(16, 8 * gradient.dtype.itemsize),
     )
-    render = _as_json if arguments.json else _as_table
-    print(render(result, rival, subspace))
+    print(
+        _as_json(result, rival, subspace, arguments)
+        if arguments.json
+        else _as_table(result, rival, subspace)
+    )
     return 0
 
 
-def _as_json(result: SubspaceAudit, rival: Rival, subspace: Subspace) -> str:
-    return json.dumps(
+def _as_json(
+    result: SubspaceAudit, rival: Rival, subspace: Subspace, arguments: argparse.Namespace
+) -> str:
+    return answer(
+        arguments,
         {
             "fraction": result.fraction,
             "interval": list(result.interval),
             "confidence": result.confidence,
             "coords": subspace.coords,
             "dimension": subspace.dimension,
-            "states": result.copies,
+            "copies": result.copies,
             "hits": result.hits,
             "qubits": result.qubits,
             **beside(rival, result.ledger, result.caveats),
-        }
+        },
     )
 
 

@@ -95,7 +95,7 @@ def _as_json(result: TieAudit, rival: Rival, arguments: argparse.Namespace) -> s
             "fraction": result.fraction,
             "interval": list(result.interval),
             "confidence": result.confidence,
-            "states": result.copies,
+            "copies": result.copies,
             "hits": result.hits,
             "qubits": result.qubits,
             **beside(rival, result.ledger, result.caveats),

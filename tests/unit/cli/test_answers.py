@@ -45,8 +45,8 @@ def test_every_answer_begins_alike(command, files, monkeypatch, capsys):
     assert found["version"] == qring.__version__
     assert found["seed"] == (0 if "seed" in found["options"] else None)
     assert not {"run", "json", "given", "command"} & set(found["options"])
-    # GHZ copies that a readout used, and nothing else, are called copies.
-    assert ("copies" in found) == (command == "allreduce")
+    # Copies of a state that the answer was read from, and nothing else, are called copies.
+    assert ("copies" in found) == (command in ("allreduce", "tieaudit"))
 
 
 def test_an_aborted_run_answers_in_the_same_form(files, monkeypatch, capsys):

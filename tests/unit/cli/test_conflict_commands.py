@@ -122,7 +122,7 @@ def test_tieaudit_answers_in_json(capsys, audit):
     status, out, _ = run(capsys, "tieaudit", *audit, *ACCURACY, "--seed", 2, "--json")
     answer = json.loads(out)
     assert status == 0
-    assert answer["states"] == 100
+    assert answer["copies"] == 100
     assert answer["qubits"] == 1200
     assert answer["interval"][0] <= answer["fraction"] <= answer["interval"][1]
     best = best_tie_rival(Pairs.of(np.load(audit[1]), 4096), 0.1, 0.05)

@@ -48,7 +48,7 @@ def test_the_answer_in_json_is_that_of_the_verb(capsys, files):
     assert status == 0
     assert answer["fraction"] == result.fraction
     assert tuple(answer["interval"]) == result.interval
-    assert (answer["states"], answer["qubits"]) == (100, 1000)
+    assert (answer["copies"], answer["qubits"]) == (100, 1000)
     assert (answer["coords"], answer["dimension"]) == (600, 300)
     best = best_subspace_rival(pairs, 0.1, 0.05)
     assert (answer["rival"]["name"], answer["rival"]["bits"]) == (best.name, best.bits)

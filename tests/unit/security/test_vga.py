@@ -243,7 +243,6 @@ def test_one_bad_copy_in_a_thousand_is_caught_by_hashing_every_time():
     for seed in range(50):
         _, result = run(qring.HashedVerification(epsilon=1e-6), network=network, seed=seed)
         assert isinstance(result, qring.VgaRejected)
-        assert not result.agreed
         assert result.verdicts[-1].test is Check.AMPLITUDES
 
 

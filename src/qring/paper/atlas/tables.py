@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -12,6 +11,7 @@ from string import Template
 from typing import Any
 
 import qring
+from qring.jsontext import to_json
 from qring.paper.atlas import ENTRIES
 from qring.paper.atlas.entry import Cost, Entry, Point, Rounds, Side
 from qring.paper.report import number
@@ -42,7 +42,6 @@ def rows(entries: Sequence[Entry], point: Point) -> list[list[str]]:
 def as_json(entries: Sequence[Entry], point: Point) -> dict[str, Any]:
     """All entries with every cost at ``point``; null where nothing is possible."""
     return {
-        "qring": qring.__version__,
         "point": asdict(point),
         "entries": [
             {
@@ -142,7 +141,7 @@ def atlas_page(point: Point) -> str:
         footer=html.escape(footer),
         style=read("page", "style.css").read_text(encoding="utf-8"),
         script=read("page", "atlas.js").read_text(encoding="utf-8"),
-        traces=json.dumps(values, separators=(",", ":")).replace("</", "<\\/"),
+        traces=to_json(values).replace("</", "<\\/"),
     )
 
 
