@@ -139,10 +139,10 @@ def test_the_command_prints_and_writes(capsys, tmp_path):
     ("words", "message"),
     [
         (["--coords", "10"], "coords must be"),
-        (["--coords", "1.5"], "not a whole number"),
+        (["--coords", "1.5"], "is not a whole number"),
         (["--coords", "many"], "not a number"),
-        (["--coords", "nan"], "not a whole number"),
-        (["--epsilon", "0"], "epsilon lies"),
+        (["--coords", "nan"], "is not a number"),
+        (["--epsilon", "0"], "outside [1e-06, 1]"),
         (["--error", "0.6"], "error lies"),
         (["--groups", "1"], "groups must be"),
         (["--top", "10000000"], "top must be"),

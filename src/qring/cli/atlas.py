@@ -10,6 +10,7 @@ from qring.atomic import check_writable, write_text
 from qring.cli.answer import answer
 from qring.cli.show import table
 from qring.errors import InputError
+from qring.numbers import at_least, number
 from qring.paper.atlas import ENTRIES
 from qring.paper.atlas.entry import Entry, Point
 from qring.paper.atlas.tables import as_json, atlas_page, rows
@@ -42,28 +43,24 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     )
     default = Point()
     add = parser.add_argument
-    add("--coords", type=_count, default=default.coords, metavar="D", help="(default: 1000000)")
+    add(
+        "--coords",
+        type=at_least(1, 10**18),
+        default=default.coords,
+        metavar="D",
+        help="(default: 1000000)",
+    )
     for name, what in _WHOLES.items():
-        add(f"--{name.replace('_', '-')}", type=int, default=getattr(default, name),
+        add(f"--{name.replace('_', '-')}", type=at_least(1, 10**9), default=getattr(default, name),
             help=f"{what} (default: {getattr(default, name)})")  # fmt: skip
     for name, what in _REALS.items():
-        add(f"--{name}", type=float, default=getattr(default, name),
+        low = 1e-6 if name in ("epsilon", "margin") else 1e-100
+        add(f"--{name}", type=number(low, 1), default=getattr(default, name),
             help=f"{what} (default: {getattr(default, name):g})")  # fmt: skip
     add("--entry", action="append", default=[], metavar="ID", help="only this one; repeatable")
     add("--page", type=Path, metavar="HTML", help="also write a page with a choice of sizes")
     add("--json", action="store_true", help="print one JSON object, every cost and its source")
     parser.set_defaults(run=_run)
-
-
-def _count(text: str) -> int:
-    """A whole number, also as 1e9."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not value < 1e18 or value != int(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number below 1e18")
-    return int(text) if text.isdigit() else int(value)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from qring.cli.options import refuse_unused
 from qring.cli.show import table
 from qring.errors import InputError
 from qring.network.wiring import Distribution
-from qring.numbers import number, probability, seed, whole
+from qring.numbers import at_least, number, probability, seed, whole
 from qring.protocols.entry import Entry
 from qring.protocols.uses import Uses
 from qring.registry import PROTOCOLS
@@ -108,9 +108,9 @@ def _setting(arguments: argparse.Namespace) -> Setting:
     copies: int | None = None
     if arguments.copies != "all":
         try:
-            copies = int(arguments.copies)
-        except ValueError:
-            raise InputError(f"--copies {arguments.copies!r} is neither a number nor all") from None
+            copies = at_least(0, 10**9)(arguments.copies)
+        except argparse.ArgumentTypeError as error:
+            raise InputError(f"--copies takes all, or a number: {error}") from None
     if not arguments.copies_factor > 1:
         raise InputError(
             f"--copies-factor {arguments.copies_factor} leaves nothing to test: it must exceed 1"

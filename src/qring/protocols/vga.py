@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from qring.collectives.aggregate import Aggregate
 from qring.errors import InputError
-from qring.numbers import number, probability, whole
+from qring.numbers import at_least, number, probability
 from qring.protocols import ghz
 from qring.protocols.entry import AnyEncoding, Entry, Sums
 from qring.protocols.uses import Uses
@@ -24,9 +24,9 @@ def _add_options(add: Callable[..., argparse.Action]) -> None:
     add("--epsilon", type=probability, default=2.0**-40, metavar="E",
         help="vga, private: privacy of the whole round, such as 1e-6 or 2^-40 "
         "(default: 2^-40)")  # fmt: skip
-    add("--phase-checks", type=whole, default=20, metavar="T",
+    add("--phase-checks", type=at_least(0, 10**6), default=20, metavar="T",
         help="vga, hashed: checks that guard the sums (default: 20)")  # fmt: skip
-    add("--check-block", type=whole, metavar="W",
+    add("--check-block", type=at_least(0, 2**40), metavar="W",
         help="vga, hashed: copies checked together at most (default: all)")  # fmt: skip
     add("--copies-factor", type=number(), default=2.0, metavar="F",
         help="vga, cut-and-choose: copies shared for each one used (default: 2)")  # fmt: skip
