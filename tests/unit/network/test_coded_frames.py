@@ -13,6 +13,7 @@ from qring.errors import InputError
 from qring.network.coded import bch_frames, ldpc_frames, sending
 from qring.network.coded.bch_frames import BchShape
 from qring.network.coded.calibration import measurements
+from qring.network.coded.check import CHECK_BITS
 from qring.network.coded.choice import least_ldpc, plan, werner_equivalent
 from qring.network.coded.coding import Code, Emulation
 from qring.network.coded.pairs import AgedPairs, AlikePairs, law_of
@@ -106,7 +107,7 @@ def test_shipped_measurements_hold_when_measured_again() -> None:
     for measured in [m for m in measurements() if m.rows == 24]:
         frames = {48: 400, 192: 150, 336: 100}[measured.lift]
         rng = np.random.default_rng([5, measured.lift])
-        held = (measured.code.information_bits - ldpc_frames.CHECK_BITS) // 8
+        held = (measured.code.information_bits - CHECK_BITS) // 8
         data = rng.integers(256, size=(frames, held), dtype=np.uint8)
         pairs = alike(BellDiagonal.werner(measured.fidelity), rng)
         lost = ldpc_frames.deliver(measured.code, data, pairs).lost

@@ -6,7 +6,6 @@ Two bits that follow each other ride on one pair, so a pair flips none, one or b
 from __future__ import annotations
 
 import math
-import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from qring.encoding.codes.bch import BchCode, Bits, Corrected, bch_code
 from qring.encoding.codes.bch_polynomial import redundancy
 from qring.encoding.superdense import pairs_for
 from qring.errors import InputError
+from qring.network.coded.check import checked, with_check
 from qring.network.coded.pairs import Labels, PairSource
 
 __all__ = ["BchShape", "Delivery", "count_losses", "deliver", "loss"]
@@ -81,10 +81,7 @@ def deliver(shape: BchShape, data: NDArray[np.uint8], pairs: PairSource) -> Deli
         InputError: pairs so noisy that frames are lost again and again.
     """
     code = shape.code
-    checks = (
-        np.array([zlib.crc32(row.tobytes()) for row in data], ">u4").view(np.uint8).reshape(-1, 4)
-    )
-    information = np.unpackbits(np.concatenate([data, checks], axis=1), axis=1)
+    information = np.unpackbits(with_check(data), axis=1)
     sent = code.encode(information)
     arrived = np.empty_like(data)
     waiting = np.arange(len(data))
@@ -131,7 +128,5 @@ def _flips(labels: Labels, shape: BchShape) -> Bits:
 
 
 def _checked(found: Corrected) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    whole = np.packbits(found.information, axis=1)
-    data, checks = whole[:, :-4], np.ascontiguousarray(whole[:, -4:]).view(">u4").ravel()
-    computed = np.array([zlib.crc32(row.tobytes()) for row in data], np.uint32)
-    return data, np.asarray((computed == checks) & ~found.lost)
+    data, right = checked(np.packbits(found.information, axis=1))
+    return data, right & ~found.lost

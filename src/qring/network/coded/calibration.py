@@ -20,7 +20,8 @@ import numpy as np
 from qring.encoding.codes.ldpc import PAIRED, LdpcCode, ldpc_code
 from qring.encoding.codes.min_sum import decode, pair_laws
 from qring.errors import InputError
-from qring.network.coded.ldpc_frames import CHECK_BITS, deliver
+from qring.network.coded.check import CHECK_BITS
+from qring.network.coded.ldpc_frames import deliver
 from qring.network.coded.pairs import AlikePairs, law_of
 from qring.network.noise import BellDiagonal
 from qring.network.pauli import ErrorStream

@@ -19,8 +19,10 @@ from qring.errors import InputError
 from qring.network.coded import bch_frames
 from qring.network.coded.bch_frames import BchShape
 from qring.network.coded.calibration import LIFTS, Measured, measurements
+from qring.network.coded.check import CHECK_BITS
 from qring.network.coded.coding import Code, Coding, Emulation
-from qring.network.coded.ldpc_frames import CHECK_BITS, pairs_sent
+from qring.network.coded.ldpc_frames import pairs_sent
+from qring.network.coded.pairs import law_of
 from qring.network.noise import BellDiagonal
 
 __all__ = [
@@ -129,7 +131,7 @@ def _shapes(
     """Full frames that may be used, each with the carriers it takes on average."""
     found: list[tuple[BchShape | Measured, float]] = []
     if code is not Code.LDPC:
-        law = np.array(noise.weights)[[0, 1, 3, 2]]
+        law = law_of(noise)
         found.extend(
             (shape, _bch_cost(shape, law)) for shape in _bch_shapes(law) if shape is not None
         )
@@ -185,7 +187,7 @@ def _remainder(
     rest: int, shapes: tuple[tuple[BchShape | Measured, float], ...], noise: BellDiagonal
 ) -> tuple[Segment, float]:
     """Cheapest way to carry less than a full frame."""
-    law = np.array(noise.weights)[[0, 1, 3, 2]]
+    law = law_of(noise)
     found: list[tuple[float, Segment]] = [(8.0 * rest, Segment(None, 1, rest))]
     roomy = sorted(_held(s) for s, _ in shapes if isinstance(s, BchShape) and _held(s) >= rest)
     for shape, cost in shapes:

@@ -9,7 +9,6 @@ the combination of receptions; the law of pairs is ours.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,12 +18,10 @@ from numpy.typing import NDArray
 from qring.encoding.codes.ldpc import COLUMNS, PAIRED, Bits, LdpcCode
 from qring.encoding.codes.min_sum import Decoded, Laws, decode, pair_laws
 from qring.errors import InputError
+from qring.network.coded.check import CHECK_BITS, checked, with_check
 from qring.network.coded.pairs import Labels, PairSource
 
-__all__ = ["CHECK_BITS", "Decoder", "Delivery", "deliver", "pairs_sent"]
-
-CHECK_BITS = 32
-"""A frame's check, a CRC-32, is part of its information."""
+__all__ = ["Decoder", "Delivery", "deliver", "pairs_sent"]
 
 _PARTS = 8
 _ATTEMPTS = 64
@@ -112,20 +109,14 @@ def _laws(known: NDArray[np.float64], frames: int, columns: int, lift: int) -> L
 
 
 def _with_check(code: LdpcCode, data: NDArray[np.uint8]) -> Bits:
-    checks = (
-        np.array([zlib.crc32(row.tobytes()) for row in data], ">u4").view(np.uint8).reshape(-1, 4)
-    )
-    whole = np.concatenate([data, checks], axis=1)
-    return np.unpackbits(whole, axis=1).reshape(len(data), code.information_columns, code.lift)
+    whole = np.unpackbits(with_check(data), axis=1)
+    return whole.reshape(len(data), code.information_columns, code.lift)
 
 
 def _checked(code: LdpcCode, frames: Bits) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Data of decoded frames, and whether each agrees with its check."""
     information = frames[:, : code.information_columns].reshape(len(frames), -1)
-    whole = np.packbits(information, axis=1)
-    data, checks = whole[:, :-4], np.ascontiguousarray(whole[:, -4:]).view(">u4").ravel()
-    computed = np.array([zlib.crc32(row.tobytes()) for row in data], np.uint32)
-    return data, np.asarray(computed == checks)
+    return checked(np.packbits(information, axis=1))
 
 
 def _as_bits(labels: Labels) -> Bits:
